@@ -1,0 +1,22 @@
+"""The exceptions that spantape itself raises.
+
+    SpantapeError
+    ├── SettingError    a setting has a value that can't be used
+    └── QueryError      a question to the recordings that can't be answered as asked
+
+They come only from calls that you make to spantape. An instrumented client raises what it always raised.
+"""
+
+from __future__ import annotations
+
+
+class SpantapeError(Exception):
+    """The root of everything that spantape raises."""
+
+
+class SettingError(SpantapeError, ValueError):
+    """A setting has a value that can't be used; the message names it and says what is accepted."""
+
+
+class QueryError(SpantapeError, ValueError):
+    """A query's argument can't be understood; the message says what is accepted."""

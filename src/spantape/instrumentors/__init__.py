@@ -1,0 +1,1 @@
+"""Client libraries, one folder each: how their calls become spans."""

@@ -1,0 +1,91 @@
+"""The instrumentor of the openai package, versions 1.40 to 3."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import wrapt
+from opentelemetry import trace
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined,unused-ignore]
+from opentelemetry.trace import Span, SpanKind, TracerProvider
+
+from ... import semconv
+from ..._version import __version__
+from ...content import Attributes
+from ...guard import guard
+from .._call import StartSpan, Tape
+from .client import Wrappers
+
+SCOPE = f"{semconv.SCOPE}.openai"
+
+_PLACES = (
+    ("SyncAPIClient", "request", "sync"),
+    ("AsyncAPIClient", "request", "asynchronous"),
+    ("BaseClient", "_build_request", "building"),
+    ("SyncAPIClient", "_process_response", "processing"),
+    ("AsyncAPIClient", "_process_response", "processing"),
+)
+
+
+class OpenAIInstrumentor(BaseInstrumentor):
+    """Records OpenAI calls: `OpenAIInstrumentor().instrument(tracer_provider=provider)`.
+
+    Works alone, with the global provider if none is given; `spantape.instrument()` uses it and adds the files.
+    """
+
+    _undo: list[tuple[type, str, Any, Any]] = []  # noqa: RUF012 - the base class makes one instance only
+    _wrappers: Wrappers | None = None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Give the versions that are known to work."""
+        return ("openai >= 1.40, < 4",)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        tape = kwargs.get("tape") or _tape(kwargs.get("tracer_provider"))
+        if tape is not None:
+            self._wrappers = Wrappers(tape)
+            # openai takes a second to import: an application that never does so need not wait for it.
+            wrapt.register_post_import_hook(partial(self._patch, self._wrappers), "openai._base_client")
+
+    def _patch(self, wrappers: Wrappers, base: ModuleType) -> None:
+        with guard:
+            for owner, name, wrapper in _PLACES if wrappers.active else ():
+                place = getattr(base, owner)
+                original = place.__dict__.get(name)
+                if original is not None:
+                    wrapt.wrap_function_wrapper(place, name, getattr(wrappers, wrapper))
+                    self._undo.append((place, name, original, place.__dict__[name]))
+
+    def _uninstrument(self, **_: Any) -> None:
+        if self._wrappers is not None:
+            self._wrappers.active = False
+        for place, name, original, ours in self._undo:
+            if place.__dict__.get(name) is ours:  # someone else may have wrapped us since
+                setattr(place, name, original)
+        self._undo.clear()
+
+
+def starter(provider: TracerProvider | None = None) -> StartSpan:
+    """Give the function that starts spans with a provider's tracer; without one, with the global provider's."""
+    tracer = trace.get_tracer(SCOPE, __version__, provider)
+
+    def start(name: str, attributes: Attributes) -> Span:
+        return tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+
+    return start
+
+
+def _tape(provider: TracerProvider | None) -> Tape | None:
+    """Give what a stand-alone instrumentor needs, from the settings of the environment; None if these say no."""
+    from ...content import ContentPolicy
+    from ...pricing import PriceBook
+    from ...settings import Settings
+
+    settings = Settings.load()
+    if not settings.enabled:
+        return None
+    policy = ContentPolicy(settings.capture_content, settings.max_content_chars, settings.content_filter)
+    return Tape(starter(provider), policy.keep, PriceBook(enabled=settings.cost).attributes)

@@ -1,0 +1,81 @@
+"""Which provider answers at an address: OpenAI-compatible APIs are told apart by their host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Host suffix → gen_ai.provider.name: the conventions' value where there is one, else the name people use.
+_BY_SUFFIX = {
+    "openai.azure.com": "azure.ai.openai",
+    "cognitiveservices.azure.com": "azure.ai.openai",
+    "services.ai.azure.com": "azure.ai.inference",
+    "inference.ai.azure.com": "azure.ai.inference",
+    "openai.com": "openai",
+    "deepseek.com": "deepseek",
+    "moonshot.cn": "moonshot_ai",
+    "moonshot.ai": "moonshot_ai",
+    "dashscope.aliyuncs.com": "dashscope",
+    "dashscope-intl.aliyuncs.com": "dashscope",
+    "bigmodel.cn": "zhipu",
+    "z.ai": "zhipu",
+    "groq.com": "groq",
+    "mistral.ai": "mistral_ai",
+    "x.ai": "x_ai",
+    "perplexity.ai": "perplexity",
+    "anthropic.com": "anthropic",
+    "cohere.com": "cohere",
+    "cohere.ai": "cohere",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "openrouter.ai": "openrouter",
+    "together.xyz": "together",
+    "together.ai": "together",
+    "fireworks.ai": "fireworks",
+    "cerebras.ai": "cerebras",
+    "siliconflow.cn": "siliconflow",
+    "siliconflow.com": "siliconflow",
+    "volces.com": "volcengine",
+    "minimax.chat": "minimax",
+    "minimaxi.com": "minimax",
+    "baichuan-ai.com": "baichuan",
+    "lingyiwanwu.com": "lingyiwanwu",
+    "stepfun.com": "stepfun",
+    "hunyuan.cloud.tencent.com": "hunyuan",
+    "qianfan.baidubce.com": "qianfan",
+    "ai.nvidia.com": "nvidia",
+    "api.nvidia.com": "nvidia",
+    "huggingface.co": "huggingface",
+    "deepinfra.com": "deepinfra",
+    "novita.ai": "novita",
+    "sambanova.ai": "sambanova",
+    "githubcopilot.com": "github",
+    "models.github.ai": "github",
+}
+# Servers that people run themselves are known by a label of the host's name, or by their usual port.
+_BY_LABEL = ("ollama", "vllm", "sglang", "lmstudio", "litellm")
+_BY_PORT = {11434: "ollama", 1234: "lmstudio"}
+
+
+def provider_of(host: str, port: int | None, client_class: str = "") -> str:
+    """Give the provider's name for a host and port; the host itself when nothing is known of it."""
+    host = host.lower().rstrip(".")
+    if "Azure" in client_class:
+        return "azure.ai.openai"
+    for suffix in _suffixes(host):
+        if suffix in _BY_SUFFIX:
+            return _BY_SUFFIX[suffix]
+    for name in _BY_LABEL:
+        if any(label.startswith(name) for label in host.split(".")):
+            return name
+    return _BY_PORT.get(port or 0) or host
+
+
+def address(client: Any) -> tuple[str, int | None]:
+    """Give the host and port that a client talks to."""
+    url = client.base_url
+    return str(url.host), url.port or {"https": 443, "http": 80}.get(str(url.scheme))
+
+
+def _suffixes(host: str) -> list[str]:
+    labels = host.split(".")
+    return [".".join(labels[start:]) for start in range(len(labels))]

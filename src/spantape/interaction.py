@@ -1,0 +1,311 @@
+"""`Interaction`: one recorded call, made from an ended span; its JSON is the record on disk."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from . import jsontext, semconv
+from .jsontext import Json
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+Found: TypeAlias = Mapping[str, Any]
+"""A span's attributes."""
+
+_NAMESPACE = uuid.UUID("6f6a7a9e-0d5c-5c0f-9d5b-7b7e5d2f3a11")
+_NS_PER_MS = 1_000_000
+
+_USAGE = {
+    "input_tokens": semconv.INPUT_TOKENS,
+    "output_tokens": semconv.OUTPUT_TOKENS,
+    "cache_read_input_tokens": semconv.CACHE_READ_TOKENS,
+    "cache_write_input_tokens": semconv.CACHE_WRITE_TOKENS,
+    "reasoning_output_tokens": semconv.REASONING_TOKENS,
+    "audio_input_tokens": semconv.AUDIO_INPUT_TOKENS,
+    "audio_output_tokens": semconv.AUDIO_OUTPUT_TOKENS,
+}
+_COST = {
+    "input": semconv.COST_INPUT,
+    "output": semconv.COST_OUTPUT,
+    "cached": semconv.COST_CACHED,
+    "total": semconv.COST_TOTAL,
+    "currency": semconv.COST_CURRENCY,
+    "source": semconv.COST_SOURCE,
+}
+_REQUEST = {
+    "model": semconv.REQUEST_MODEL,
+    "temperature": semconv.REQUEST_TEMPERATURE,
+    "top_p": semconv.REQUEST_TOP_P,
+    "top_k": semconv.REQUEST_TOP_K,
+    "max_tokens": semconv.REQUEST_MAX_TOKENS,
+    "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
+    "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
+    "stop": semconv.REQUEST_STOP_SEQUENCES,
+    "seed": semconv.REQUEST_SEED,
+    "n": semconv.REQUEST_CHOICE_COUNT,
+    "stream": semconv.REQUEST_STREAM,
+    "reasoning_effort": semconv.REQUEST_REASONING_LEVEL,
+    "output_type": semconv.OUTPUT_TYPE,
+    "service_tier": semconv.OPENAI_REQUEST_SERVICE_TIER,
+}
+_ERROR = {
+    "type": semconv.ERROR_TYPE,
+    "message": semconv.ERROR_MESSAGE,
+    "code": semconv.ERROR_CODE,
+    "status_code": semconv.HTTP_STATUS,
+}
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """One LLM call. The first fields are those of the recording format that spantape grew from, then come ours.
+
+    Times are ISO 8601 with offset, lengths are characters, `*_ms` are milliseconds. Unknown is None, never 0.
+    """
+
+    id: str
+    timestamp: str
+    session_id: str | None = None
+    message_id: int | str | None = None
+    role_name: str | None = None
+    step_id: int | str | None = None
+    round_index: int | str | None = None
+    provider: str | None = None
+    model: str | None = None
+    prompt: str | None = None
+    response: str | None = None
+    success: bool | None = None
+    error_message: str | None = None
+    performance_metrics: dict[str, Json] = field(default_factory=dict)
+    metadata: dict[str, Json] = field(default_factory=dict)
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+    operation: str | None = None
+    user_id: str | None = None
+    agent_key: str | None = None
+    conversation_id: str | None = None
+    request: dict[str, Json] = field(default_factory=dict)
+    messages: list[Json] | None = None
+    output_messages: list[Json] | None = None
+    finish_reasons: list[str] | None = None
+    usage: dict[str, Json] | None = None
+    cost: dict[str, Json] | None = None
+    timing: dict[str, Json] = field(default_factory=dict)
+    error: dict[str, Json] | None = None
+    retries: int | None = None
+    response_id: str | None = None
+    request_id: str | None = None
+    server: dict[str, Json] | None = None
+    source: dict[str, Json] | None = None
+
+    @classmethod
+    def from_span(cls, span: ReadableSpan) -> Interaction:
+        """Make the interaction that a span of ours tells, ended or still running."""
+        found = dict(span.attributes or {})
+        return cls(
+            **_identity(span, found),
+            **_belonging(span, found),
+            **_said(span, found),
+            **_figures(span, found),
+            **_outcome(span, found),
+        )
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Json]) -> Interaction:
+        """Read a record; keys that this version doesn't know are left out."""
+        return cls(**{option.name: record[option.name] for option in fields(cls) if option.name in record})
+
+    def to_json(self) -> dict[str, Json]:
+        """Give the record, keys in their order on disk."""
+        return {option.name: getattr(self, option.name) for option in fields(self)}
+
+    def line(self) -> bytes:
+        """Give the record as one line of JSON, without the line's end."""
+        return jsontext.dumps(self.to_json())
+
+    def started_on(self) -> str:
+        """Give the local date on which the call started, as YYYY-MM-DD."""
+        return self.timestamp[:10]
+
+
+def is_ours(span: ReadableSpan) -> bool:
+    """Say whether a span tells an LLM call that we instrumented."""
+    scope = span.instrumentation_scope.name if span.instrumentation_scope else ""
+    return scope.split(".", 1)[0] == semconv.SCOPE and semconv.OPERATION in (span.attributes or {})
+
+
+def interaction_id(trace_id: str, span_id: str) -> str:
+    """Derive a record's id from its span's ids (32 and 16 hex digits), so that each finds the other."""
+    return str(uuid.uuid5(_NAMESPACE, f"{trace_id}-{span_id}"))
+
+
+def _identity(span: ReadableSpan, found: Found) -> dict[str, Json]:
+    context, parent = span.context, span.parent
+    trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+    return {
+        "id": interaction_id(trace_id, span_id),
+        "timestamp": _iso(span.start_time),
+        "trace_id": trace_id,
+        "span_id": span_id,
+        "parent_span_id": f"{parent.span_id:016x}" if parent else None,
+        "operation": found.get(semconv.OPERATION),
+        "provider": found.get(semconv.PROVIDER),
+        "model": found.get(semconv.REQUEST_MODEL) or found.get(semconv.RESPONSE_MODEL),
+        "response_id": found.get(semconv.RESPONSE_ID),
+        "request_id": found.get(semconv.REQUEST_ID),
+        "server": _pick({"address": semconv.SERVER_ADDRESS, "port": semconv.SERVER_PORT}, found) or None,
+        "source": _source(span),
+    }
+
+
+def _belonging(span: ReadableSpan, found: Found) -> dict[str, Json]:
+    return {
+        "session_id": found.get(semconv.SESSION_ID),
+        "role_name": found.get(semconv.ROLE_NAME),
+        "step_id": found.get(semconv.STEP_ID),
+        "round_index": found.get(semconv.ROUND_INDEX),
+        "user_id": found.get(semconv.USER_ID),
+        "agent_key": found.get(semconv.AGENT_KEY),
+        "conversation_id": found.get(semconv.CONVERSATION_ID),
+        "metadata": _metadata(span, found),
+    }
+
+
+def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
+    own = {
+        "stage": "completed" if span.end_time else "started",
+        "session_topic": found.get(semconv.TOPIC),
+        "api_response_time": found.get(semconv.SERVER_TIME),
+        "model_used": found.get(semconv.RESPONSE_MODEL),
+        "stream_end": found.get(semconv.STREAM_END),
+        "content_dropped": _listed(found.get(semconv.CONTENT_DROPPED)),
+    }
+    given = jsontext.loads_or(found.get(semconv.METADATA), {})
+    said = {key: value for key, value in own.items() if value is not None}
+    return said | {key: value for key, value in given.items() if key not in said} if isinstance(given, dict) else said
+
+
+def _said(span: ReadableSpan, found: Found) -> dict[str, Json]:
+    messages, prompt = _messages(found.get(semconv.INPUT_MESSAGES))
+    outputs, response = _messages(found.get(semconv.OUTPUT_MESSAGES), names=False)
+    ran = None if span.end_time is None else _ms(span.end_time - (span.start_time or 0))
+    return {
+        "prompt": prompt,
+        "response": response,
+        "messages": messages,
+        "output_messages": outputs,
+        "request": _request(found),
+        "performance_metrics": {
+            "response_time_ms": None if ran is None else round(ran),
+            "prompt_length": None if prompt is None else len(prompt),
+            "response_length": None if response is None else len(response),
+            "history_messages_count": None if messages is None else max(0, _turns(messages) - 1),
+        },
+    }
+
+
+def _figures(span: ReadableSpan, found: Found) -> dict[str, Json]:
+    usage = _pick(_USAGE, found)
+    if "input_tokens" in usage and "output_tokens" in usage:
+        usage["total_tokens"] = usage["input_tokens"] + usage["output_tokens"]
+    return {
+        "finish_reasons": _listed(found.get(semconv.RESPONSE_FINISH_REASONS)),
+        "usage": usage or None,
+        "cost": _pick(_COST, found) or None,
+        "timing": _timing(span, found),
+        "retries": found.get(semconv.RETRIES),
+    }
+
+
+def _timing(span: ReadableSpan, found: Found) -> dict[str, Json]:
+    first = found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
+    return {
+        "start_time": _iso(span.start_time),
+        "end_time": _iso(span.end_time) if span.end_time else None,
+        "duration_ms": _ms(span.end_time - (span.start_time or 0)) if span.end_time else None,
+        "time_to_first_chunk_ms": round(first * 1000, 3) if isinstance(first, (int, float)) else None,
+    }
+
+
+def _outcome(span: ReadableSpan, found: Found) -> dict[str, Json]:
+    error = _pick(_ERROR, found)
+    failed = semconv.ERROR_TYPE in found
+    return {
+        "success": not failed if span.end_time else None,
+        "error_message": error.get("message") if failed else None,
+        "error": error if failed else None,
+    }
+
+
+def _request(found: Found) -> dict[str, Json]:
+    sent = jsontext.loads_or(found.get(semconv.REQUEST_PARAMETERS), {})
+    tools = jsontext.loads_or(found.get(semconv.TOOL_DEFINITIONS))
+    request = _pick(_REQUEST, found) | (sent if isinstance(sent, dict) else {})
+    return request | ({"tools": tools} if tools else {})
+
+
+def _messages(attribute: object, *, names: bool = True) -> tuple[list[Json] | None, str | None]:
+    """Give the messages and their text; an attribute that a length limit has cut is text only."""
+    if not isinstance(attribute, str):
+        return None, None
+    messages = jsontext.loads_or(attribute)
+    if not isinstance(messages, list):
+        return None, attribute
+    texts = [(message.get("role"), _text_of(message)) for message in messages if isinstance(message, dict)]
+    if names and len(texts) > 1:
+        return messages, "\n\n".join(f"{role}: {text}" for role, text in texts)
+    return messages, "\n\n".join(text for _, text in texts)
+
+
+def _text_of(message: Mapping[str, Json]) -> str:
+    return "\n".join(filter(None, (_part_text(part) for part in message.get("parts") or () if isinstance(part, dict))))
+
+
+def _part_text(part: Mapping[str, Json]) -> str:
+    kind = part.get("type")
+    if kind in {"text", "refusal"}:
+        return str(part.get("content") or "")
+    if kind == "tool_call":
+        arguments = part.get("arguments")
+        return f"[call {part.get('name')} {arguments if isinstance(arguments, str) else jsontext.text(arguments)}]"
+    if kind == "tool_call_response":
+        response = part.get("response")
+        return response if isinstance(response, str) else jsontext.text(response)
+    if kind in {"blob", "uri", "file"}:
+        return f"[{part.get('modality')} {part.get('uri') or part.get('mime_type') or part.get('file_id') or ''}]"
+    return ""
+
+
+def _turns(messages: Sequence[Json]) -> int:
+    return sum(
+        1 for message in messages if isinstance(message, dict) and message.get("role") not in {"system", "developer"}
+    )
+
+
+def _source(span: ReadableSpan) -> dict[str, Json] | None:
+    service = span.resource.attributes.get("service.name") if span.resource else None
+    return {"service": service} if service and not str(service).startswith("unknown_service") else None
+
+
+def _pick(table: Mapping[str, str], found: Found) -> dict[str, Json]:
+    values = ((name, found.get(key)) for name, key in table.items())
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values if value is not None}
+
+
+def _listed(value: object) -> list[Json] | None:
+    return list(value) if isinstance(value, (list, tuple)) else None
+
+
+def _ms(nanoseconds: int) -> float:
+    return round(nanoseconds / _NS_PER_MS, 3)
+
+
+def _iso(nanoseconds: int | None) -> str:
+    moment = datetime.fromtimestamp((nanoseconds or 0) / 1e9, tz=timezone.utc)
+    return moment.astimezone().isoformat(timespec="microseconds")

@@ -1,0 +1,82 @@
+"""JSON as text: dumping never fails on what a client can hold, and never runs code of a foreign object."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import orjson
+
+Json: TypeAlias = Any
+"""A value as `json.loads` gives it: dict, list, str, int, float, bool or None."""
+
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def dumps(value: object) -> bytes:
+    """Give `value` as compact UTF-8 JSON; what JSON can't say becomes its type's name, a broken surrogate U+FFFD."""
+    try:
+        return orjson.dumps(value, default=_stand_in, option=_OPTIONS)
+    except (TypeError, RecursionError):
+        # Lone surrogates, integers over 64 bits, cycles: rare, so the slow way is only taken here.
+        return json.dumps(mended(value), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def text(value: object) -> str:
+    """Give `value` as JSON text."""
+    return dumps(value).decode()
+
+
+def loads(data: bytes | str) -> Json:
+    """Read JSON; raises `ValueError` when it is none."""
+    return orjson.loads(data)
+
+
+def loads_or(data: object, default: Json = None) -> Json:
+    """Read JSON that may have been cut by someone else; `default` when it is none."""
+    if not isinstance(data, (str, bytes)):
+        return default
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        return default
+
+
+def whole(value: str) -> str:
+    """Give `value` as text that UTF-8 can carry: surrogate pairs joined, lone ones replaced by U+FFFD."""
+    if value.isascii():
+        return value
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def mended(value: object, depth: int = 64) -> Json:
+    """Give `value` as plain JSON that every encoder takes."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else str(value)
+    if isinstance(value, str):
+        return whole(value)
+    if depth == 0:
+        return "<nested too deep>"
+    if isinstance(value, Mapping):
+        return {whole(str(key)): mended(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [mended(item, depth - 1) for item in value]
+    return mended(_stand_in(value), depth - 1)
+
+
+def _stand_in(value: object) -> Json:
+    # Never str(value): the repr of a client or a config object can hold an API key.
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    return f"<{type(value).__name__}>"

@@ -1,0 +1,89 @@
+"""Attribute names: OpenTelemetry's GenAI conventions, and our own where they have none.
+
+Source: open-telemetry/semantic-conventions-genai at 024a4f944a1291fcb627c9c47da69e79868dd15e (October 2026; there is no
+tagged release yet). The constants of the Python packages are all marked deprecated upstream, hence this list.
+"""
+
+from __future__ import annotations
+
+# --- the operation
+OPERATION = "gen_ai.operation.name"
+PROVIDER = "gen_ai.provider.name"
+CONVERSATION_ID = "gen_ai.conversation.id"
+OUTPUT_TYPE = "gen_ai.output.type"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
+ERROR_TYPE = "error.type"
+HTTP_STATUS = "http.response.status_code"
+
+# --- what was asked for
+REQUEST_MODEL = "gen_ai.request.model"
+REQUEST_CHOICE_COUNT = "gen_ai.request.choice.count"
+REQUEST_SEED = "gen_ai.request.seed"
+REQUEST_STREAM = "gen_ai.request.stream"
+REQUEST_TOP_K = "gen_ai.request.top_k"
+REQUEST_TOP_P = "gen_ai.request.top_p"
+REQUEST_TEMPERATURE = "gen_ai.request.temperature"
+REQUEST_MAX_TOKENS = "gen_ai.request.max_tokens"
+REQUEST_FREQUENCY_PENALTY = "gen_ai.request.frequency_penalty"
+REQUEST_PRESENCE_PENALTY = "gen_ai.request.presence_penalty"
+REQUEST_STOP_SEQUENCES = "gen_ai.request.stop_sequences"
+REQUEST_REASONING_LEVEL = "gen_ai.request.reasoning.level"
+
+# --- what came back
+RESPONSE_ID = "gen_ai.response.id"
+RESPONSE_MODEL = "gen_ai.response.model"
+RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+
+# --- tokens; the detailed ones are subsets of the two totals
+INPUT_TOKENS = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
+CACHE_READ_TOKENS = "gen_ai.usage.cache_read.input_tokens"
+CACHE_WRITE_TOKENS = "gen_ai.usage.cache_write.input_tokens"
+REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
+AUDIO_INPUT_TOKENS = "gen_ai.usage.audio.input_tokens"
+AUDIO_OUTPUT_TOKENS = "gen_ai.usage.audio.output_tokens"
+
+# --- content
+INPUT_MESSAGES = "gen_ai.input.messages"
+OUTPUT_MESSAGES = "gen_ai.output.messages"
+TOOL_DEFINITIONS = "gen_ai.tool.definitions"
+
+# --- OpenAI
+OPENAI_API_TYPE = "openai.api.type"
+OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"
+OPENAI_RESPONSE_SERVICE_TIER = "openai.response.service_tier"
+OPENAI_SYSTEM_FINGERPRINT = "openai.response.system_fingerprint"
+
+# --- whom a call belongs to
+SESSION_ID = "session.id"
+USER_ID = "user.id"
+AGENT_KEY = "spantape.agent_key"
+ROLE_NAME = "spantape.role_name"
+STEP_ID = "spantape.step_id"
+ROUND_INDEX = "spantape.round_index"
+TOPIC = "spantape.topic"
+METADATA = "spantape.metadata"
+
+# --- ours about a call
+REQUEST_PARAMETERS = "spantape.request.parameters"
+RETRIES = "spantape.retries"
+REQUEST_ID = "spantape.request_id"
+SERVER_TIME = "spantape.server_time_ms"
+STREAM_END = "spantape.stream.end"
+STREAM_CHUNKS = "spantape.stream.chunks"
+ERROR_CODE = "spantape.error.code"
+ERROR_MESSAGE = "spantape.error.message"
+CONTENT_DROPPED = "spantape.content.dropped"
+
+# --- money
+COST_INPUT = "spantape.cost.input"
+COST_OUTPUT = "spantape.cost.output"
+COST_CACHED = "spantape.cost.cached"
+COST_TOTAL = "spantape.cost.total"
+COST_CURRENCY = "spantape.cost.currency"
+COST_SOURCE = "spantape.cost.source"
+
+SCOPE = "spantape"
+"""Instrumentation scopes of ours are this name, or begin with it and a dot."""

@@ -1,0 +1,1 @@
+"""Places where interactions go and, where possible, are read from."""

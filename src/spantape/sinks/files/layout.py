@@ -1,0 +1,71 @@
+"""Where a record goes: pure functions from what is known of a call to a path under the base folder.
+
+by_session/session_<id>/<date>.json     by_date/<date>_all_interactions.json     errors/<date>_errors.json
+real_time/latest.json                   archive/<name>_<timestamp>.json.gz
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import date as Date  # noqa: N812 - `date` is the name of the parameter everywhere
+from pathlib import Path
+
+from ...errors import QueryError
+
+BY_SESSION, BY_DATE, ERRORS, REAL_TIME, ARCHIVE = "by_session", "by_date", "errors", "real_time", "archive"
+
+_PLAIN = re.compile(r"[\w.-]{1,80}")
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+def session_folder(session_id: str | int | None) -> Path:
+    """Give a session's folder: one safe path segment, whatever the id is.
+
+    Where file names ignore case, ids that differ only in it share a folder; readers look at the id in the record.
+    """
+    if session_id is None or session_id == "":
+        return Path(BY_SESSION, "no_session")
+    return Path(BY_SESSION, f"session_{_segment(str(session_id))}")
+
+
+def session_file(session_id: str | int | None, date: str) -> Path:
+    """Give the file of a session's calls of one day."""
+    return session_folder(session_id) / f"{date}.json"
+
+
+def date_file(date: str) -> Path:
+    """Give the file of all calls of one day."""
+    return Path(BY_DATE, f"{date}_all_interactions.json")
+
+
+def error_file(date: str) -> Path:
+    """Give the file of the failed calls of one day."""
+    return Path(ERRORS, f"{date}_errors.json")
+
+
+def latest_file() -> Path:
+    """Give the file of what runs now and what finished last."""
+    return Path(REAL_TIME, "latest.json")
+
+
+def archive_file(file: Path, timestamp: str) -> Path:
+    """Give the archive's name for a file that has grown too large; the session's folder is part of it."""
+    parts = file.with_suffix("").parts
+    return Path(ARCHIVE, f"{'_'.join(parts[1:])}_{timestamp}.json.gz")
+
+
+def day(value: str) -> str:
+    """Check a date given by a user; raises `QueryError` unless it is YYYY-MM-DD."""
+    try:
+        return Date.fromisoformat(value).isoformat()
+    except (ValueError, TypeError):
+        raise QueryError(f"{value!r} is no date: give it as YYYY-MM-DD, like 2026-11-21") from None
+
+
+def _segment(session_id: str) -> str:
+    if _PLAIN.fullmatch(session_id) and not session_id.endswith(".") and len(session_id.encode()) <= 200:
+        return session_id
+    digest = hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    readable = _UNSAFE.sub("_", session_id).strip("._")[:40]
+    return f"{readable}-{digest}" if readable else digest

@@ -1,0 +1,79 @@
+"""`FileSpanProcessor`: the live stage and buffered background writing around `FileSpanExporter`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from ...guard import guard
+from ...interaction import is_ours
+from .._background import Background
+from .exporter import FileSpanExporter
+from .live import Live
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from ...settings import Settings
+
+
+class FileSpanProcessor(SpanProcessor):
+    """Shows running calls in `real_time/latest.json` and writes ended ones in the background.
+
+    With `live_only` it leaves the writing to an exporter that someone else has set up.
+    """
+
+    def __init__(self, exporter: FileSpanExporter, settings: Settings, *, live_only: bool = False) -> None:
+        self._exporter = exporter
+        self._live = Live(exporter.writer, settings.latest_size)
+        self._keep = _nothing if live_only else self._put
+        self._background: Background[ReadableSpan] = Background(
+            self._export,
+            size=settings.buffer_size,
+            interval=settings.flush_interval,
+            pulse=self._live.publish,
+            forget=self._live.forget,
+        )
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Take note of a call that begins."""
+        with guard:
+            if is_ours(span):
+                self._live.started(span)
+                self._background.stir()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take a call that has ended."""
+        with guard:
+            if is_ours(span):
+                self._live.finished(span)
+                self._keep(span)
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Write all that is buffered and bring the live view up to date."""
+        written = self._background.flush(timeout_millis / 1000)
+        self._background.beat()
+        return written
+
+    def shutdown(self) -> None:
+        """Write all that is buffered and end the thread."""
+        self._background.close()
+        self._background.beat()
+
+    @property
+    def lost(self) -> int:
+        """How many records could not be written in the end."""
+        return self._background.lost
+
+    def _put(self, span: ReadableSpan) -> None:
+        self._background.put(span)
+
+    def _export(self, spans: Sequence[ReadableSpan]) -> bool:
+        return self._exporter.export(spans) is SpanExportResult.SUCCESS
+
+
+def _nothing(_: ReadableSpan) -> None:
+    """Leave the writing to the exporter that the SDK made from the environment."""
