@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from types import TracebackType
@@ -34,10 +35,8 @@ class Guard:
             return False
         if os.environ.get(RAISE) == "1":
             return False
-        try:
+        with contextlib.suppress(Exception):  # a log handler of the application may fail too
             self._say(error, trace)
-        except Exception:  # noqa: S110 - a log handler of the application that fails must not make things worse
-            pass
         return True
 
     def warn_once(self, key: str, message: str, *args: object) -> None:

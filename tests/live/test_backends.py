@@ -7,9 +7,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import spantape
+from spantape.testing import ScriptedServer
 
 Record = dict[str, Any]
 Attributes = dict[str, Any]
@@ -29,36 +33,31 @@ def backend_url(variable: str, example: str) -> str:
     return url.rstrip("/")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def jaeger() -> str:
     return backend_url("SPANTAPE_TEST_JAEGER_URL", "http://localhost:16686") + "/api/v3/traces"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tempo() -> str:
     return backend_url("SPANTAPE_TEST_TEMPO_URL", "http://localhost:3200") + "/api/v2/traces"
 
 
-@pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
-    """Make the calls once for all backends, as the Collector has to give each of them the same spans."""
-    import spantape
-
-    base_dir = tmp_path_factory.mktemp("recordings")
+@pytest.fixture
+def records(tmp_path: Path) -> list[Record]:
+    """Make the calls, send their spans, and give the local records of them."""
     endpoint = os.environ.get("SPANTAPE_TEST_OTLP_ENDPOINT", "http://localhost:4317")
-    spantape.instrument(base_dir=base_dir, otlp_endpoint=endpoint)
+    spantape.instrument(base_dir=tmp_path, otlp_endpoint=endpoint)
     try:
         ask(PLAIN, STREAMED)
-        spantape.flush(10)
-        return list(spantape.recordings(base_dir).get_latest_interactions())
+        assert spantape.flush(10), f"nothing takes spans at {endpoint}: set SPANTAPE_TEST_OTLP_ENDPOINT"
+        return list(spantape.recordings(tmp_path).get_latest_interactions())
     finally:
         spantape.uninstrument()
 
 
 def ask(plain: str, streamed: str) -> None:
     import openai
-
-    from spantape.testing import ScriptedServer
 
     with ScriptedServer() as server, openai.OpenAI(base_url=server.url, api_key="test", max_retries=0) as client:
         create = client.chat.completions.create

@@ -51,17 +51,14 @@ class Join(Protocol):
         """Give the response so far."""
 
 
-class Endpoint(Protocol):
+@dataclass(frozen=True)
+class Endpoint:
     """What an endpoint's file offers: pure functions of plain JSON."""
 
-    OPERATION: str
-    Join: Callable[[], Join]
-
-    def request(self, body: Mapping[str, Json]) -> Attributes:
-        """Give the attributes of what is about to be sent."""
-
-    def response(self, body: Mapping[str, Json]) -> Attributes:
-        """Give the attributes of what came back."""
+    operation: str
+    request: Callable[[Mapping[str, Json]], Attributes]
+    response: Callable[[Mapping[str, Json]], Attributes]
+    join: Callable[[], Join]
 
 
 class Call:
@@ -103,7 +100,7 @@ class Call:
 
     def streams(self) -> None:
         """Say that chunks will come: the span ends when they do, or at exit."""
-        self._join = self._endpoint.Join()
+        self._join = self._endpoint.join()
         in_flight.add(self)
 
     def arrived(self) -> None:
@@ -138,7 +135,7 @@ class Call:
 
     def _open(self) -> Span:
         said = {key: self._request.pop(key) for key in CONTENT & self._request.keys()}
-        name = f"{self._endpoint.OPERATION} {self._request.get(semconv.REQUEST_MODEL, '')}".rstrip()
+        name = f"{self._endpoint.operation} {self._request.get(semconv.REQUEST_MODEL, '')}".rstrip()
         span = self._tape.start_span(name, self._tape.keep(self._request))
         if span.is_recording():
             span.set_attributes(self._tape.keep(said))
@@ -149,13 +146,19 @@ class Call:
             return
         in_flight.discard(self)
         if self.span.is_recording():
-            for learned in (partial(self._told, how), self._answer, partial(_failure, error)):
+            for learned in (partial(self._told, how), self._answer):
                 with guard:
                     self.span.set_attributes(self._tape.keep(learned()))
-            if error is not None:
-                self.span.set_status(Status(StatusCode.ERROR, _message(error)))
+            with guard:
+                self._blame(error)
         with guard:  # a processor of the application's may raise
             self.span.end()
+
+    def _blame(self, error: BaseException | None) -> None:
+        if error is not None:
+            kept = self._tape.keep(_failure(error))
+            self.span.set_attributes(kept)
+            self.span.set_status(Status(StatusCode.ERROR, kept.get(semconv.ERROR_MESSAGE)))
 
     def _told(self, how: str | None) -> Attributes:
         return {
@@ -215,16 +218,14 @@ class Frame:
 
 def _request_attributes(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:
     model = body.get("model")
-    first = {semconv.OPERATION: endpoint.OPERATION, **where}
+    first = {semconv.OPERATION: endpoint.operation, **where}
     if isinstance(model, str) and model:
         first[semconv.REQUEST_MODEL] = whole(model)
     found = first | endpoint.request(body) | current().attributes()
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _failure(error: BaseException | None) -> Attributes:
-    if error is None:
-        return {}
+def _failure(error: BaseException) -> Attributes:
     status, code = getattr(error, "status_code", None), getattr(error, "code", None)
     return {
         semconv.ERROR_TYPE: error_type(error),

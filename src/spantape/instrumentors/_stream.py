@@ -99,7 +99,7 @@ class _Pull:
             self._call.fail(error)
 
 
-class WatchedBytes(wrapt.ObjectProxy):  # type: ignore[misc,unused-ignore]
+class WatchedBytes(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
     """A response's byte stream that tells its call when it is closed, by whomever.
 
     It is the one place that sees `stream.close()`, `stream.response.close()`, a `with` block that is left and a helper

@@ -128,7 +128,7 @@ class Background(Generic[T]):
 
     def _sleep(self) -> None:
         self._asleep = True
-        if not self._items and not self.beat():  # what came just before we said so is seen here
+        if not self._closed and not self._items and not self.beat():  # what came just before we said so is seen here
             self._nap(None)
         self._asleep = False
 

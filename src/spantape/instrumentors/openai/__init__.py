@@ -9,7 +9,7 @@ from typing import Any
 
 import wrapt
 from opentelemetry import trace
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined,unused-ignore]
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.trace import Span, SpanKind, TracerProvider
 
 from ... import semconv
@@ -30,7 +30,7 @@ _PLACES = (
 )
 
 
-class OpenAIInstrumentor(BaseInstrumentor):
+class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] # the base class is untyped
     """Records OpenAI calls: `OpenAIInstrumentor().instrument(tracer_provider=provider)`.
 
     Works alone, with the global provider if none is given; `spantape.instrument()` uses it and adds the files.

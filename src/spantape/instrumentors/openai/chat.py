@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
+from .._call import Endpoint
 from .._mapping import Table, dig, flag, number, pick, text, texts, whole
 from .._messages import (
     Message,
@@ -20,8 +21,6 @@ from .._messages import (
     tool_response_part,
     uri_part,
 )
-
-OPERATION = "chat"
 
 _REQUEST: Table = {
     "temperature": (semconv.REQUEST_TEMPERATURE, number),
@@ -87,8 +86,8 @@ def response(body: Mapping[str, Json]) -> Attributes:
 class Join:
     """Folds chunks into the response that the call would have given without streaming.
 
-    Survives what compatible servers send: `choices` or `delta` null, indexes missing, usage on every chunk (the last one
-    counts), arguments that are no text, an empty first `model`.
+    Survives what compatible servers send: `choices` or `delta` null, indexes missing, usage on every chunk (the last
+    one counts), arguments that are no text, an empty first `model`.
     """
 
     def __init__(self) -> None:
@@ -150,7 +149,7 @@ def _call_index(calls: Mapping[int, Mapping[str, Json]], delta: Mapping[str, Jso
 
 def _joined(choice: Mapping[str, Json]) -> dict[str, Json]:
     calls = [choice["tools"][index] for index in sorted(choice["tools"])]
-    message = {key: "".join(pieces) for key, pieces in choice["texts"].items()}
+    message: dict[str, Json] = {key: "".join(pieces) for key, pieces in choice["texts"].items()}
     message["role"] = choice.get("role") or "assistant"
     message["tool_calls"] = [
         {"id": call["id"], "function": {"name": call["name"], "arguments": _whole_arguments(call["arguments"])}}
@@ -205,7 +204,7 @@ def _content(content: Json) -> Iterable[Part]:
 
 def _part(item: Mapping[str, Json]) -> Part:
     kind = item.get("type")
-    if kind == "text" or kind == "refusal":
+    if kind in {"text", "refusal"}:
         return {"type": kind, "content": str(item.get("text") or item.get("refusal") or "")}
     if kind in {"image_url", "video_url"}:
         address = item.get(kind)
@@ -267,3 +266,6 @@ def _mappings(value: Json) -> list[Mapping[str, Json]]:
 def _index(item: Mapping[str, Json], position: int) -> int:
     index = item.get("index")
     return index if isinstance(index, int) else position
+
+
+ENDPOINT = Endpoint("chat", request, response, Join)

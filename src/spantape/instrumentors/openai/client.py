@@ -22,7 +22,7 @@ from . import chat
 from .provider import address, provider_of
 
 ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
-    ("post", "/chat/completions"): chat,
+    ("post", "/chat/completions"): chat.ENDPOINT,
 }
 """What is recorded, by method and path; everything else is passed through."""
 
