@@ -34,16 +34,10 @@ def forgiving(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPANTAPE_GUARD_RAISES")
 
 
-@pytest.fixture(scope="session")
-def one_server() -> Iterator[ScriptedServer]:
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
     with ScriptedServer() as server:
         yield server
-
-
-@pytest.fixture
-def server(one_server: ScriptedServer) -> ScriptedServer:
-    one_server.requests.clear()
-    return one_server
 
 
 class Recorded:

@@ -1,12 +1,15 @@
 """Every setting in one table: the fields of `Settings`. The documentation's table is made from it."""
 
+# ruff: noqa: RUF009 - _setting() gives a field, as dataclasses.field() does
+
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import SettingError
 from .guard import guard
@@ -22,11 +25,22 @@ class Kind:
     accepts: str
     parse: Callable[[Any], Any]
 
+    def read(self, source: str, value: object) -> Any:
+        """Give the value that was found at `source`; raises `SettingError` when it can't be used."""
+        try:
+            return self.parse(value)
+        except (ValueError, TypeError):
+            raise SettingError(f"{source} is {value!r}, which spantape can't use: give {self.accepts}") from None
+
+
+def _must(condition: bool) -> None:
+    if not condition:
+        raise ValueError
+
 
 def _switch(value: object) -> bool:
     word = str(value).strip().lower()
-    if word not in _YES + _NO:
-        raise ValueError(word)
+    _must(word in _YES + _NO)
     return word in _YES
 
 
@@ -37,50 +51,50 @@ def _capture(value: object) -> bool:
 
 
 def _whole(least: int) -> Kind:
-    def parse(value: object) -> int:
-        number = int(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else int("no number")
-        if number < least:
-            raise ValueError(number)
+    def parse(value: Any) -> int:
+        _must(isinstance(value, (int, str)) and not isinstance(value, bool))
+        number = int(value)
+        _must(number >= least)
         return number
 
     return Kind(f"a whole number of at least {least}", parse)
 
 
-def _seconds(value: object) -> float:
-    number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else float("no")
-    if not 0.01 <= number <= 3600:
-        raise ValueError(number)
+def _seconds(value: Any) -> float:
+    _must(isinstance(value, (int, float, str)) and not isinstance(value, bool))
+    number = float(value)
+    _must(0.01 <= number <= 3600)
     return number
 
 
-def _path(value: object) -> Path:
-    if not isinstance(value, (str, os.PathLike)) or not str(value):
-        raise ValueError(value)
-    return Path(value).expanduser()
+def _path(value: Any) -> Path:
+    _must(isinstance(value, (str, os.PathLike)) and str(value) != "")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:  # there is no such user's home
+        raise ValueError from error
 
 
 def _url(value: object) -> str:
-    address = str(value)
-    if "://" not in address or address.split("://", 1)[0] not in {"http", "https"}:
-        raise ValueError(address)
+    address = str(value).strip()
+    parts = urlsplit(address)
+    _must(parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0)
     return address
 
 
 def _protocol(value: object) -> str:
-    if value not in {"grpc", "http/protobuf"}:
-        raise ValueError(value)
-    return str(value)
+    word = str(value).strip().lower()
+    _must(word in {"grpc", "http/protobuf"})
+    return word
 
 
-def _function(value: object) -> Callable[[str], str | None]:
-    if not callable(value):
-        raise ValueError(value)  # noqa: TRY004 - every bad setting is a SettingError, made from ValueError
+def _function(value: object) -> object:
+    _must(callable(value))
     return value
 
 
 def _provider(value: object) -> object:
-    if not callable(getattr(value, "get_tracer", None)):
-        raise ValueError(value)
+    _must(callable(getattr(value, "get_tracer", None)))
     return value
 
 
@@ -94,7 +108,7 @@ FUNCTION = Kind("a function of one string that gives a string or None (by keywor
 PROVIDER = Kind("an OpenTelemetry TracerProvider (by keyword only)", _provider)
 
 
-def _setting(kind: Kind, default: object, text: str, *aliases: str) -> Any:
+def _setting(kind: Kind, default: Any, text: str, *aliases: str) -> Any:
     return field(default=default, metadata={"kind": kind, "help": text, "aliases": aliases})
 
 
@@ -110,7 +124,7 @@ class Settings:
     )
     files: bool = _setting(SWITCH, True, "Write records to files. Off: only OTLP and your own exporters get the spans.")
     capture_content: bool = _setting(
-        CAPTURE, True, "Keep prompts, responses, tool arguments and tool definitions.", _OTEL_CAPTURE
+        CAPTURE, True, "Keep what was said: prompts, responses, tools, messages of errors.", _OTEL_CAPTURE
     )
     max_content_chars: int = _setting(
         _whole(1), 1_000_000, "The most characters of one text that are kept; the cut is marked in its message part."
@@ -119,8 +133,8 @@ class Settings:
         FUNCTION, None, "Called with each text before it is kept: gives the text to keep, or None to remove it."
     )
     cost: bool = _setting(SWITCH, True, "Price each call from its usage, with the prices bundled in genai-prices.")
-    buffer_size: int = _setting(_whole(1), 100, "Write the buffer as soon as it holds this many records.")
-    flush_interval: float = _setting(SECONDS, 1.0, "Write the buffer at least this often, in seconds.")
+    buffer_size: int = _setting(_whole(1), 100, "Write or send the buffer as soon as it holds this many records.")
+    flush_interval: float = _setting(SECONDS, 1.0, "Write or send the buffer at least this often, in seconds.")
     latest_size: int = _setting(_whole(1), 50, "How many finished calls `real_time/latest.json` shows.")
     max_file_size: int = _setting(
         _whole(1024),
@@ -155,12 +169,12 @@ class Settings:
             SettingError: A name is unknown or a value can't be used.
         """
         _refuse_unknown(given)
-        dotenv = _dotenv()
-        values = {}
+        sources = ((os.environ, ""), (_dotenv(), " in .env"))
+        values: dict[str, Any] = {}
         for option in fields(cls):
-            found = _find(option, given, dotenv)
+            found = _find(option, given, sources)
             if found is not None:
-                values[option.name] = _parse(option, *found)
+                values[option.name] = option.metadata["kind"].read(*found)
         return cls(**values)
 
 
@@ -170,23 +184,15 @@ def variables(option: Field[Any]) -> tuple[str, ...]:
 
 
 def _find(
-    option: Field[Any], given: Mapping[str, object], dotenv: Mapping[str, str | None]
+    option: Field[Any], given: Mapping[str, object], sources: Iterable[tuple[Mapping[str, str | None], str]]
 ) -> tuple[str, object] | None:
     if given.get(option.name) is not None:
         return f"{option.name}=", given[option.name]
-    for source in (os.environ, dotenv):
+    for source, where in sources:
         for name in variables(option):
             if source.get(name):
-                return name, source[name]
+                return name + where, source[name]
     return None
-
-
-def _parse(option: Field[Any], source: str, value: object) -> object:
-    kind: Kind = option.metadata["kind"]
-    try:
-        return kind.parse(value)
-    except (ValueError, TypeError):
-        raise SettingError(f"{source} is {value!r}, which spantape can't use: give {kind.accepts}") from None
 
 
 def _refuse_unknown(given: Mapping[str, object]) -> None:
@@ -199,6 +205,8 @@ def _refuse_unknown(given: Mapping[str, object]) -> None:
 def _dotenv() -> Mapping[str, str | None]:
     from dotenv import dotenv_values, find_dotenv
 
-    with guard:  # a .env that can't be read is not the application's fault
-        return dotenv_values(find_dotenv(usecwd=True), interpolate=False)
-    return {}
+    try:
+        return dotenv_values(find_dotenv(usecwd=True), encoding="utf-8-sig")
+    except (OSError, ValueError) as error:  # no permission, no text: it may be meant for someone else
+        guard.warn_once("dotenv", "spantape can't read the .env file, and goes on without it (%s)", error)
+        return {}

@@ -143,6 +143,8 @@ def test_left_early_async(
             chunks = await begin_async(client)
             await leave(chunks)
             del chunks
+            for _ in range(5):  # the event loop closes the generator that `async for` made
+                await asyncio.sleep(0)
             assert recorded.attributes["spantape.stream.end"] == ASYNC_EARLY[leave]
             hold.set()
 
@@ -150,7 +152,8 @@ def test_left_early_async(
         asyncio.run(main())
         gc.collect()
     assert recorded.span.status.status_code.name == "UNSET"
-    assert [entry.getMessage() for entry in caplog.records] == []
+    # asyncio complains of httpcore's own generators when an async stream is dropped, with us and without us.
+    assert [entry.getMessage() for entry in caplog.records if entry.name != "asyncio"] == []
 
 
 def test_a_second_loop_goes_on(server: ScriptedServer, recorded: Recorded) -> None:

@@ -1,0 +1,188 @@
+"""Whatever function of ours fails, the application's results and exceptions are those it would have had without us.
+
+Every function of the modules that run inside a call is replaced in turn by one that raises. Left out is only the frame:
+the functions that consist of a guard and of handing through what the client gives, which therefore have nothing to fail.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from openai_ways import BODY, USAGE, WAYS, sync_client
+
+import spantape
+from spantape.testing import ScriptedServer, error
+
+MODULES = [
+    "content",
+    "context",
+    "interaction",
+    "jsontext",
+    "pricing",
+    "provider",
+    "instrumentors._call",
+    "instrumentors._mapping",
+    "instrumentors._messages",
+    "instrumentors._stream",
+    "instrumentors.openai",
+    "instrumentors.openai.chat",
+    "instrumentors.openai.client",
+    "instrumentors.openai.provider",
+    "sinks._background",
+    "sinks.files.exporter",
+    "sinks.files.layout",
+    "sinks.files.live",
+    "sinks.files.processor",
+    "sinks.files.writer",
+]
+FRAME = {
+    "instrumentors._call.Frame.__init__",
+    "instrumentors._call.Frame.__enter__",
+    "instrumentors._call.Frame.__exit__",
+    "instrumentors._stream.Watched.__next__",
+    "instrumentors._stream.Watched.__anext__",
+    "instrumentors._stream.Watched.__iter__",
+    "instrumentors._stream.Watched.__aiter__",
+    "instrumentors._stream.Watched.__getattr__",
+    "instrumentors._stream._Pull.__enter__",
+    "instrumentors._stream._Pull.__exit__",
+    "instrumentors._stream._Pull.saw",
+    "instrumentors._stream.WatchedBytes.__iter__",
+    "instrumentors._stream.WatchedBytes.__aiter__",
+    "instrumentors._stream.WatchedBytes.close",
+    "instrumentors._stream.WatchedBytes.aclose",
+    "instrumentors._stream.WatchedBytes._self_closed",
+    "instrumentors._stream._abandon",
+    "instrumentors._stream.Tee.sync",
+    "instrumentors._stream.Tee.asynchronous",
+    "instrumentors._stream.Tee._note",
+    "instrumentors.openai.client.Wrappers.sync",
+    "instrumentors.openai.client.Wrappers.asynchronous",
+    "instrumentors.openai.client.Wrappers.building",
+    "instrumentors.openai.client.Wrappers.processing",
+    "instrumentors.openai.client.Opening.__init__",
+    "instrumentors.openai.client.Opening.returned",
+    "instrumentors.openai.client.PostParser.__call__",
+    "context.session.__init__",
+    "context.session.__enter__",
+    "context.session.__exit__",
+    "context.session.__aenter__",
+    "context.session.__aexit__",
+    "context.session.__call__",
+}
+
+
+def functions() -> Iterator[str]:
+    for name in MODULES:
+        module = importlib.import_module(f"spantape.{name}")
+        for owner in [module, *(value for value in vars(module).values() if inspect.isclass(value))]:
+            if getattr(owner, "__module__", module.__name__) != module.__name__:
+                continue
+            prefix = name if owner is module else f"{name}.{owner.__name__}"
+            for attribute, value in vars(owner).items():
+                inner = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+                inner = inner.fget if isinstance(inner, property) else inner
+                if inspect.isfunction(inner) and inner.__code__.co_filename == module.__file__:
+                    yield f"{prefix}.{attribute}"
+
+
+POISONED = sorted(set(functions()) - FRAME)
+
+
+class Poison(Exception):
+    """What our functions raise here."""
+
+
+def poison(place: str, patch: pytest.MonkeyPatch) -> None:
+    path, _, attribute = place.rpartition(".")
+    owner: Any = importlib.import_module("spantape")
+    for part in path.split("."):
+        owner = getattr(owner, part) if hasattr(owner, part) else importlib.import_module(f"{owner.__name__}.{part}")
+    original = vars(owner)[attribute]
+
+    def raising(*_: object, **__: object) -> None:
+        raise Poison(place)
+
+    stand_in: Any = raising
+    if isinstance(original, (staticmethod, classmethod)):
+        stand_in = staticmethod(raising)
+    elif isinstance(original, property):
+        stand_in = property(raising)
+    patch.setattr(owner, attribute, stand_in)
+    if owner.__name__.startswith("spantape"):  # a module's function is known by name in other modules too
+        for name in MODULES:
+            module = importlib.import_module(f"spantape.{name}")
+            if vars(module).get(attribute) is original:
+                patch.setattr(module, attribute, stand_in)
+
+
+def outcome(run: Callable[[], Any]) -> tuple[str, str]:
+    try:
+        return run()
+    except openai.APIError as raised:
+        return type(raised).__name__, str(raised)
+
+
+def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
+    """Make calls of the kinds that between them run through all of our code."""
+
+    def failing() -> tuple[str, str]:
+        server.replies(error(400, "no"))
+        return WAYS["create"].run(server.url)
+
+    def left_early() -> tuple[str, str]:
+        with sync_client(server.url) as client:
+            with client.chat.completions.create(**BODY, **USAGE) as chunks:
+                return "left early", next(chunks).choices[0].delta.role or ""
+
+    def tools() -> tuple[str, str]:
+        image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8gaGVsbG8gaGVsbG8="}}
+        messages = [
+            {"role": "user", "content": [{"type": "text", "text": "hi"}, image]},
+            {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "1", "content": "done"},
+        ]
+        return WAYS["stream"].run(server.url, messages=messages)
+
+    with spantape.session("5", topic="t", extra=1):
+        ways = ["create", "async stream", "raw", "streaming response, lines", "streaming response, bytes"]
+        results = [outcome(functools.partial(WAYS[name].run, server.url)) for name in ways]
+        return results + [outcome(run) for run in (failing, left_early, tools)]
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[tuple[str, str]]:
+    with ScriptedServer() as server:
+        return scenario(server)
+
+
+@pytest.mark.usefixtures("forgiving")
+@pytest.mark.parametrize("place", POISONED)
+def test_poisoned(
+    place: str,
+    expected: list[tuple[str, str]],
+    server: ScriptedServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    spantape.instrument(base_dir=tmp_path / "records")
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, logger="spantape"):
+        poison(place, patch)
+        assert scenario(server) == expected
+        spantape.flush(2)
+    lines = [entry.getMessage() for entry in caplog.records if "Poison" in entry.getMessage()]
+    assert len(lines) <= 1, lines
+
+
+def test_most_of_it_is_poisoned() -> None:
+    assert len(POISONED) > 150
+    assert set(functions()) >= FRAME
