@@ -28,6 +28,10 @@ def _chat(body: Any, path: str) -> Reply:
     messages = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         return error(400, "Missing required parameter: 'messages'.", code="missing_required_parameter")
+    if str(body.get("model")).startswith("no-such-"):
+        return error(
+            404, f"The model `{body['model']}` does not exist or you do not have access to it.", code="model_not_found"
+        )
     n, call = body.get("n") or 1, _default_call(body, messages)
     text = None if call else _default_text(body, messages)
     prompt = tokens("".join(_content(message) for message in messages))
