@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import app
+from receiver import Receiver
 from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree

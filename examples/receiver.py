@@ -1,4 +1,4 @@
-"""A minimal OTLP/HTTP receiver, to show that spans are really sent; Jaeger or a Collector takes its place in real life."""
+"""A minimal OTLP/HTTP receiver, to show that spans are really sent; Jaeger or a Collector takes its place for real."""
 
 from __future__ import annotations
 
