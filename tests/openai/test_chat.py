@@ -1,0 +1,352 @@
+"""Chat bodies → attributes: through the real client where the client has a say, else as pure functions of JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from conftest import Recorded
+from openai_ways import BODY, sync_client
+
+from spantape import semconv
+from spantape.instrumentors.openai import chat
+from spantape.testing import ScriptedServer, completion, stream
+
+TOOLS = [
+    {"type": "function", "function": {"name": "weather", "description": "Tells it.", "parameters": {"type": "object"}}}
+]
+CALLS = [("weather", '{"city": "杭州"}'), ("clock", "{}")]
+
+
+def create(server: ScriptedServer, **more: Any) -> None:
+    with sync_client(server.url) as client:
+        result = client.chat.completions.create(**(BODY | more))
+        if more.get("stream"):
+            list(result)
+
+
+def sent(recorded: Recorded) -> Any:
+    return json.loads(recorded.attributes[semconv.INPUT_MESSAGES])
+
+
+def answered(recorded: Recorded) -> Any:
+    return json.loads(recorded.attributes[semconv.OUTPUT_MESSAGES])
+
+
+def reply(streamed: bool, *args: Any, **kwargs: Any) -> Any:
+    return stream(*args, **kwargs) if streamed else completion(*args, **kwargs)
+
+
+@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
+def streamed(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+def test_tool_calls(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
+    server.replies(reply(streamed, "", tool_calls=CALLS))
+    create(server, tools=TOOLS, **({"stream": True} if streamed else {}))
+    parts = answered(recorded)[0]["parts"]
+    assert [part["name"] for part in parts] == ["weather", "clock"]
+    assert parts[0]["arguments"] == {"city": "杭州"}
+    assert parts[0]["id"]
+    assert recorded.attributes[semconv.RESPONSE_FINISH_REASONS] == ("tool_calls",)
+    assert json.loads(recorded.attributes[semconv.TOOL_DEFINITIONS])[0]["name"] == "weather"
+    assert recorded.record["request"]["tools"][0]["description"] == "Tells it."
+    assert recorded.record["response"] == '[call weather {"city":"杭州"}]\n[call clock {}]'
+
+
+def test_interleaved_tool_call_deltas(server: ScriptedServer, recorded: Recorded) -> None:
+    def delta(index: int, **function: str) -> dict[str, Any]:
+        calls = [{"index": index, "id": f"call_{index}" if "name" in function else None, "function": function}]
+        return {"id": "x", "choices": [{"index": 0, "delta": {"tool_calls": calls}, "finish_reason": None}]}
+
+    chunks = [
+        delta(0, name="a", arguments=""),
+        delta(1, name="b", arguments=""),
+        delta(0, arguments='{"x":'),
+        delta(1, arguments='{"y":2}'),
+        delta(0, arguments="1}"),
+        {"id": "x", "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+    ]
+    server.replies(stream("").but(chunks=chunks))
+    create(server, stream=True)
+    parts = answered(recorded)[0]["parts"]
+    assert [(part["id"], part["name"], part["arguments"]) for part in parts] == [
+        ("call_0", "a", {"x": 1}),
+        ("call_1", "b", {"y": 2}),
+    ]
+
+
+def test_tool_results_and_history(server: ScriptedServer, recorded: Recorded) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "x"}'}}
+    history = [
+        {"role": "user", "content": "how is it?", "name": "ada"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "sunny"},
+        {"role": "tool", "tool_call_id": "2", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+    ]
+    create(server, messages=history)
+    assert sent(recorded) == [
+        {"role": "user", "parts": [{"type": "text", "content": "how is it?"}], "name": "ada"},
+        {
+            "role": "assistant",
+            "parts": [{"type": "tool_call", "id": "1", "name": "weather", "arguments": {"city": "x"}}],
+        },
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "sunny"}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "2", "response": "ab"}]},
+    ]
+    assert recorded.record["performance_metrics"]["history_messages_count"] == 3
+
+
+def test_an_answer_can_be_sent_back_as_it_is(server: ScriptedServer, recorded: Recorded) -> None:
+    server.replies(completion("", tool_calls=CALLS))
+    with sync_client(server.url) as client:
+        first = client.chat.completions.create(**BODY)
+        client.chat.completions.create(**(BODY | {"messages": [*BODY["messages"], first.choices[0].message]}))
+    last = json.loads(recorded.spans[-1].attributes[semconv.INPUT_MESSAGES])[-1]
+    assert [part["name"] for part in last["parts"]] == ["weather", "clock"]
+
+
+def test_refusal(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
+    server.replies(reply(streamed, "", refusal="I'd rather not"))
+    create(server, **({"stream": True} if streamed else {}))
+    assert {"type": "refusal", "content": "I'd rather not"} in answered(recorded)[0]["parts"]
+    assert recorded.record["response"] == "I'd rather not"
+
+
+def test_reasoning(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
+    server.replies(reply(streamed, "42", reasoning="六七四十二"))
+    create(server, **({"stream": True} if streamed else {}))
+    assert answered(recorded)[0]["parts"] == [
+        {"type": "reasoning", "content": "六七四十二"},
+        {"type": "text", "content": "42"},
+    ]
+    assert recorded.record["response"] == "42"
+
+
+def test_choices(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
+    create(server, n=3, **({"stream": True} if streamed else {}))
+    assert recorded.attributes[semconv.REQUEST_CHOICE_COUNT] == 3
+    assert recorded.attributes[semconv.RESPONSE_FINISH_REASONS] == ("stop",) * 3
+    texts = [message["parts"][0]["content"] for message in answered(recorded)]
+    assert len(texts) == 3
+    assert len(set(texts)) == 1
+
+
+def test_request_parameters(server: ScriptedServer, recorded: Recorded) -> None:
+    create(
+        server,
+        top_p=0.9,
+        max_completion_tokens=50,
+        frequency_penalty=0.1,
+        presence_penalty=-0.1,
+        seed=7,
+        stop=["a", "b"],
+        service_tier="flex",
+        response_format={"type": "json_object"},
+        reasoning_effort="low",
+        parallel_tool_calls=False,
+        extra_body={"top_k": 40, "enable_thinking": True},
+    )
+    expected = {
+        semconv.REQUEST_TOP_P: 0.9,
+        semconv.REQUEST_TOP_K: 40,
+        semconv.REQUEST_MAX_TOKENS: 50,
+        semconv.REQUEST_FREQUENCY_PENALTY: 0.1,
+        semconv.REQUEST_PRESENCE_PENALTY: -0.1,
+        semconv.REQUEST_SEED: 7,
+        semconv.REQUEST_STOP_SEQUENCES: ("a", "b"),
+        semconv.REQUEST_REASONING_LEVEL: "low",
+        semconv.OPENAI_REQUEST_SERVICE_TIER: "flex",
+        semconv.OUTPUT_TYPE: "json",
+    }
+    assert expected.items() <= recorded.attributes.items()
+    assert semconv.REQUEST_CHOICE_COUNT not in recorded.attributes
+    request = recorded.record["request"]
+    assert request["enable_thinking"] is True
+    assert request["parallel_tool_calls"] is False
+    assert request["stop"] == ["a", "b"]
+
+
+def test_request_attributes_are_there_when_the_sampler_decides(server: ScriptedServer, tmp_path: Any) -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
+
+    import spantape
+
+    seen: dict[str, Any] = {}
+
+    class Looking(Sampler):
+        def should_sample(self, *args: Any, **kwargs: Any) -> Any:
+            seen.update(args[4] if len(args) > 4 else kwargs["attributes"])
+            return ALWAYS_ON.should_sample(*args, **kwargs)
+
+        def get_description(self) -> str:
+            return "looking"
+
+    provider = TracerProvider(sampler=Looking(), shutdown_on_exit=False)
+    spantape.instrument(base_dir=tmp_path / "records", tracer_provider=provider)
+    create(server)
+    assert seen[semconv.OPERATION] == "chat"
+    assert seen[semconv.REQUEST_MODEL] == "gpt-4o-mini"
+    assert seen[semconv.PROVIDER] == "127.0.0.1"
+    assert seen[semconv.SERVER_ADDRESS] == "127.0.0.1"
+    assert seen[semconv.SERVER_PORT]
+    assert seen[semconv.REQUEST_TEMPERATURE] == 0.5
+
+
+USAGES: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
+    "openai": (
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "prompt_tokens_details": {"cached_tokens": 64, "audio_tokens": 3},
+            "completion_tokens_details": {"reasoning_tokens": 5, "audio_tokens": 2},
+        },
+        {
+            semconv.INPUT_TOKENS: 100,
+            semconv.OUTPUT_TOKENS: 20,
+            semconv.CACHE_READ_TOKENS: 64,
+            semconv.REASONING_TOKENS: 5,
+            semconv.AUDIO_INPUT_TOKENS: 3,
+            semconv.AUDIO_OUTPUT_TOKENS: 2,
+        },
+    ),
+    "deepseek": (
+        {"prompt_tokens": 10, "completion_tokens": 2, "prompt_cache_hit_tokens": 4},
+        {semconv.INPUT_TOKENS: 10, semconv.OUTPUT_TOKENS: 2, semconv.CACHE_READ_TOKENS: 4},
+    ),
+    "moonshot": (
+        {"prompt_tokens": 10, "completion_tokens": 2, "cached_tokens": 6},
+        {semconv.INPUT_TOKENS: 10, semconv.OUTPUT_TOKENS: 2, semconv.CACHE_READ_TOKENS: 6},
+    ),
+    "zero is not unknown": (
+        {"prompt_tokens": 10, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}},
+        {semconv.INPUT_TOKENS: 10, semconv.OUTPUT_TOKENS: 0, semconv.CACHE_READ_TOKENS: 0},
+    ),
+    "details null": (
+        {"prompt_tokens": 1, "completion_tokens": 2, "prompt_tokens_details": None},
+        {semconv.INPUT_TOKENS: 1, semconv.OUTPUT_TOKENS: 2},
+    ),
+    "not numbers": ({"prompt_tokens": "many", "completion_tokens": None}, {}),
+    "empty": ({}, {}),
+}
+
+
+@pytest.mark.parametrize("case", USAGES)
+def test_usage(case: str, streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
+    usage, expected = USAGES[case]
+    server.replies(reply(streamed, "hi", usage=usage))
+    create(server, **({"stream": True} if streamed else {}))
+    found = {key: value for key, value in recorded.attributes.items() if key.startswith("gen_ai.usage")}
+    assert found == expected
+
+
+def test_response_details(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
+    server.replies(reply(streamed, "hi", service_tier="flex", system_fingerprint="fp_1"))
+    create(server, **({"stream": True} if streamed else {}))
+    assert recorded.attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] == "flex"
+    assert recorded.attributes[semconv.OPENAI_SYSTEM_FINGERPRINT] == "fp_1"
+    assert recorded.record["metadata"]["api_response_time"] in (12, None)
+
+
+ODD_RESPONSES: dict[str, Any] = {
+    "no choices": {"id": "x", "object": "chat.completion", "model": "m"},
+    "choices null": {"id": "x", "choices": None},
+    "usage null": {"id": "x", "choices": [{"message": {"role": "assistant", "content": "hi"}}], "usage": None},
+    "message null": {"id": "x", "choices": [{"message": None, "finish_reason": None}]},
+    "arguments an object": {
+        "choices": [{"message": {"tool_calls": [{"function": {"name": "f", "arguments": {"a": [1]}}}]}}]
+    },
+    "function null": {"choices": [{"message": {"tool_calls": [{"function": None}]}}]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_RESPONSES)
+def test_odd_responses(odd: str, server: ScriptedServer, recorded: Recorded) -> None:
+    server.replies(completion("x").but(body=ODD_RESPONSES[odd]))
+    create(server)
+    assert recorded.span.status.status_code.name == "UNSET"
+
+
+def test_a_body_that_is_no_json(server: ScriptedServer, recorded: Recorded) -> None:
+    server.replies(completion("x").but(raw=b"<html>busy</html>", body=None, content_type="text/html"))
+    create(server)
+    assert recorded.span.status.status_code.name == "UNSET"
+    assert recorded.record["response"] is None
+
+
+def test_tokens_are_kept_when_the_answer_can_not_be_parsed(server: ScriptedServer, recorded: Recorded) -> None:
+    import openai
+    from openai_ways import Answer, helper
+
+    server.replies(completion('{"text": "cut', finish_reason="length"))
+    with sync_client(server.url) as client, pytest.raises(openai.LengthFinishReasonError):
+        helper(client, "parse")(**BODY, response_format=Answer)
+    assert recorded.attributes[semconv.ERROR_TYPE] == "openai.LengthFinishReasonError"
+    assert recorded.attributes[semconv.INPUT_TOKENS] > 0
+    assert recorded.record["response"] == '{"text": "cut'
+
+
+def test_lone_surrogates_and_emoji_survive(server: ScriptedServer, recorded: Recorded) -> None:
+    server.replies(stream(["\ud83d", "\ude00 好 \ud800"]).but(chunks=None, raw=SURROGATES, content_type="text/event-stream"))
+    create(server, stream=True)
+    assert answered(recorded)[0]["parts"][0]["content"] == "😀 好 �"
+    assert recorded.record["response"] == "😀 好 �"
+
+
+SURROGATES = b"".join(
+    b'data: {"id":"x","choices":[{"index":0,"delta":{"content":"%s"}}]}\n\n' % piece
+    for piece in (rb"\ud83d", rb"\ude00 \u597d ", rb"\ud800")
+) + b"data: [DONE]\n\n"  # fmt: skip
+
+
+PARTS: list[tuple[Any, dict[str, Any]]] = [
+    ({"type": "text", "text": "hi"}, {"type": "text", "content": "hi"}),
+    (
+        {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}},
+        {"type": "uri", "modality": "image", "uri": "https://x.example/a.png"},
+    ),
+    (
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+        {"type": "blob", "modality": "image", "content": "AAAA", "mime_type": "image/png"},
+    ),
+    (
+        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+        {"type": "blob", "modality": "audio", "content": "AAAA", "mime_type": "audio/wav"},
+    ),
+    ({"type": "file", "file": {"file_id": "f1"}}, {"type": "file", "modality": "document", "file_id": "f1"}),
+    (
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}},
+        {"type": "blob", "modality": "document", "content": "AAAA", "mime_type": "application/pdf", "name": "a.pdf"},
+    ),
+    ({"type": "refusal", "refusal": "no"}, {"type": "refusal", "content": "no"}),
+    ({"type": "novel", "x": 1}, {"type": "novel", "x": 1}),
+    ("just text", {"type": "text", "content": "just text"}),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), PARTS)
+def test_content_parts(given: Any, expected: dict[str, Any]) -> None:
+    found = chat.request({"messages": [{"role": "user", "content": [given]}]})
+    assert found[semconv.INPUT_MESSAGES] == [{"role": "user", "parts": [expected]}]
+
+
+@pytest.mark.parametrize("messages", [None, "hi", 7, [None], ["x"], [[]], {"role": "user"}])
+def test_messages_of_any_shape(messages: Any) -> None:
+    assert chat.request({"messages": messages})[semconv.INPUT_MESSAGES] == []
+
+
+def test_legacy_functions() -> None:
+    call = {"name": "f", "arguments": "{}"}
+    found = chat.request({
+        "functions": [{"name": "f", "parameters": {}}],
+        "messages": [
+            {"role": "assistant", "function_call": call},
+            {"role": "function", "name": "f", "content": "done"},
+        ],
+    })
+    assert found[semconv.TOOL_DEFINITIONS] == [{"type": "function", "name": "f", "parameters": {}}]
+    assert found[semconv.INPUT_MESSAGES][0]["parts"][0]["name"] == "f"
+    assert found[semconv.INPUT_MESSAGES][1]["parts"][0]["response"] == "done"
