@@ -1,0 +1,80 @@
+"""Write the parts of the documentation that are made from the code: `make docs`. A test checks that they are current."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+from spantape.settings import Settings, variables
+
+ROOT = Path(__file__).parent.parent
+BEGIN, END = "<!-- settings: made by docs/generate.py -->", "<!-- end of settings -->"
+
+
+def table() -> str:
+    rows = [
+        "| `instrument(…)` | environment | default | what it does |",
+        "| --- | --- | --- | --- |",
+    ]
+    for option in fields(Settings):
+        names = "<br>".join(f"`{name}`" for name in variables(option)) if not keyword_only(option) else "–"
+        rows.append(f"| `{option.name}` | {names} | {shown(option.default)} | {option.metadata['help']} |")
+    return "\n".join(rows)
+
+
+def keyword_only(option: Field[Any]) -> bool:
+    return str(option.metadata["kind"].accepts).endswith("(by keyword only)")
+
+
+def accepted() -> str:
+    return "\n".join(f"- `{option.name}`: {option.metadata['kind'].accepts}" for option in fields(Settings))
+
+
+def shown(default: object) -> str:
+    if default is None:
+        return "–"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default.as_posix() if isinstance(default, Path) else default}`"
+
+
+def page() -> str:
+    return f"""# Settings
+
+Made from the code by `make docs`. A setting is looked for in this order: the keyword given to `spantape.instrument()`,
+the environment (our variable, then the older names beside it), a `.env` file in the working directory or above it, the
+default. An empty variable counts as not set. A value that can't be used raises `spantape.SettingError`, which names the
+setting, the value and what is accepted.
+
+{table()}
+
+What is accepted:
+
+{accepted()}
+
+OpenTelemetry's own variables hold as they do everywhere: `OTEL_EXPORTER_OTLP_*` (endpoint, headers, protocol,
+certificates, compression, time-out), `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SDK_DISABLED`.
+"""
+
+
+def readme(text: str) -> str:
+    made = f"{BEGIN}\n{table()}\n{END}"
+    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: made, text, flags=re.DOTALL)
+
+
+def pages() -> dict[Path, str]:
+    target = ROOT / "README.md"
+    return {ROOT / "docs" / "settings.md": page(), target: readme(target.read_text(encoding="utf-8"))}
+
+
+def main() -> int:
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
