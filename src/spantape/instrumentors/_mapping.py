@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from ..content import Attributes
@@ -12,15 +14,38 @@ Coerce: TypeAlias = Callable[[Any], Any]
 Table: TypeAlias = Mapping[str, tuple[str, Coerce]]
 """Dotted path in the body → (attribute, how to read its value; None leaves it out)."""
 
+_SENTINELS = frozenset({"NotGiven", "Omit"})
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
 _SCALARS = (str, int, float, bool, type(None))
 
 
-def dig(body: Json, path: str) -> Json:
+def fields(value: Any) -> Mapping[str, Any]:
+    """View a mapping or a client's model as a mapping, without copying what is in it; anything else is empty."""
+    if type(value) is dict:
+        return value
+    if _is_model(type(value)):
+        extra = getattr(value, "__pydantic_extra__", None)
+        return {**vars(value), **extra} if extra else vars(value)
+    return value if isinstance(value, Mapping) else _EMPTY
+
+
+@lru_cache(maxsize=1024)
+def _is_model(kind: type) -> bool:
+    """Say whether a class is a pydantic model, of version 2 or 1."""
+    return hasattr(kind, "model_fields") or hasattr(kind, "__fields__")
+
+
+def items(value: Any) -> list[Mapping[str, Any]]:
+    """View the mappings and models in a list; everything else in it is left out."""
+    if not isinstance(value, (list, tuple)):
+        return []
+    return [view for view in map(fields, value) if view is not _EMPTY]
+
+
+def dig(body: Any, path: str) -> Any:
     """Follow a dotted path of keys; None where it leads nowhere."""
     for key in path.split("."):
-        if not isinstance(body, Mapping):
-            return None
-        body = body.get(key)
+        body = fields(body).get(key)
     return body
 
 
@@ -68,19 +93,12 @@ def plain(value: Any, depth: int = 32) -> Json:
         return value
     if depth == 0:
         return None
-    if isinstance(value, Mapping):
-        return {str(key): plain(item, depth - 1) for key, item in value.items() if not _is_sentinel(item)}
     if isinstance(value, (list, tuple)):
         return [plain(item, depth - 1) for item in value]
-    return _fields(value, depth)
+    view = fields(value)
+    return None if view is _EMPTY else {str(key): plain(item, depth - 1) for key, item in given(view).items()}
 
 
-def _fields(model: Any, depth: int) -> Json:
-    if not hasattr(model, "model_fields_set") and not hasattr(model, "__fields_set__"):
-        return None
-    values = {**vars(model), **(getattr(model, "__pydantic_extra__", None) or {})}
-    return {key: plain(item, depth - 1) for key, item in values.items() if not key.startswith("_")}
-
-
-def _is_sentinel(value: object) -> bool:
-    return type(value).__name__ in {"NotGiven", "Omit"}
+def given(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what the client marks as not given."""
+    return {key: value for key, value in body.items() if type(value).__name__ not in _SENTINELS}

@@ -14,7 +14,6 @@ import wrapt
 from ..guard import guard
 from ..jsontext import loads_or
 from ._call import ABANDONED, CLOSED, COMPLETED, Call, body_of
-from ._mapping import plain
 
 _MOST_BYTES = 16 * 1024 * 1024
 
@@ -89,7 +88,7 @@ class _Pull:
 
     def saw(self, chunk: Any) -> Any:
         with guard:
-            self._call.chunk(plain(chunk))
+            self._call.chunk(chunk)
         return chunk
 
     def _stopped(self, error: BaseException) -> None:

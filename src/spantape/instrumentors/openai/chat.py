@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._call import Endpoint
-from .._mapping import Table, dig, flag, number, pick, text, texts, whole
+from .._mapping import Table, dig, fields, flag, items, number, pick, plain, text, texts, whole
 from .._messages import (
     Message,
     Part,
@@ -53,6 +54,8 @@ _USAGE: Table = {
     "completion_tokens_details.reasoning_tokens": (semconv.REASONING_TOKENS, whole),
     "completion_tokens_details.audio_tokens": (semconv.AUDIO_OUTPUT_TOKENS, whole),
 }
+_TOP = ("id", "model", "service_tier", "system_fingerprint", "usage")
+_TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 _FORMATS = {"json_object": "json", "json_schema": "json", "text": "text"}
 _ELSEWHERE = frozenset({"model", "messages", "tools", "functions", *_REQUEST} - {"max_completion_tokens"})
 
@@ -67,7 +70,7 @@ def request(body: Mapping[str, Json]) -> Attributes:
         semconv.REQUEST_CHOICE_COUNT: count if count != 1 else None,
         semconv.OPENAI_REQUEST_SERVICE_TIER: tier if tier != "auto" else None,
         semconv.OUTPUT_TYPE: _output_type(body),
-        semconv.INPUT_MESSAGES: [_message(one) for one in _mappings(body.get("messages"))],
+        semconv.INPUT_MESSAGES: [_message(one) for one in items(body.get("messages"))],
         semconv.TOOL_DEFINITIONS: _tools(body) or None,
         semconv.REQUEST_PARAMETERS: parameters or None,
     }
@@ -75,7 +78,7 @@ def request(body: Mapping[str, Json]) -> Attributes:
 
 def response(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of what came back, whole or joined from chunks."""
-    choices = _mappings(body.get("choices"))
+    choices = items(body.get("choices"))
     usage = body.get("usage") or next((one["usage"] for one in choices if one.get("usage")), None)
     return pick(_RESPONSE, body) | pick(_USAGE, usage) | {
         semconv.RESPONSE_FINISH_REASONS: [text(one.get("finish_reason")) or "error" for one in choices] or None,
@@ -91,80 +94,96 @@ class Join:
     """
 
     def __init__(self) -> None:
-        self._top: dict[str, Json] = {}
-        self._choices: dict[int, dict[str, Json]] = {}
+        self._top: dict[str, Any] = {}
+        self._choices: dict[int, _Choice] = {}
 
-    def add(self, chunk: Json) -> None:
-        """Take the next chunk."""
-        if not isinstance(chunk, Mapping):
-            return
-        for key in ("id", "model", "service_tier", "system_fingerprint", "usage"):
-            if chunk.get(key):
-                self._top[key] = chunk[key]
-        for position, choice in enumerate(_mappings(chunk.get("choices"))):
-            self._choice(choice, position)
+    def add(self, chunk: Any) -> None:
+        """Take the next chunk, the client's object or plain JSON."""
+        body = fields(chunk)
+        for key in _TOP:
+            value = body.get(key)
+            if value:
+                self._top[key] = value
+        for position, choice in enumerate(items(body.get("choices"))):
+            if choice.get("usage"):
+                self._top["usage"] = choice["usage"]
+            self._choice(_index(choice, position)).add(choice)
 
     def body(self) -> dict[str, Json]:
         """Give the response so far."""
-        return {**self._top, "choices": [_joined(self._choices[index]) for index in sorted(self._choices)]}
+        choices = [self._choices[index].body() for index in sorted(self._choices)]
+        return {**plain(self._top), "choices": choices}
 
-    def _choice(self, choice: Mapping[str, Json], position: int) -> None:
-        kept = self._choices.setdefault(_index(choice, position), {"texts": {}, "tools": {}})
-        kept["finish_reason"] = choice.get("finish_reason") or kept.get("finish_reason")
-        if choice.get("usage"):
-            self._top["usage"] = choice["usage"]
-        delta = choice.get("delta") or {}
-        if not isinstance(delta, Mapping):
-            return
-        kept["role"] = delta.get("role") or kept.get("role")
-        for key in ("content", "refusal", "reasoning_content", "reasoning"):
-            if isinstance(delta.get(key), str):
-                kept["texts"].setdefault(key, []).append(delta[key])
-        for place, call in enumerate(_mappings(delta.get("tool_calls"))):
-            _add_call(kept["tools"], call, place)
-        if isinstance(delta.get("function_call"), Mapping):
-            _add_call(kept["tools"], {"function": delta["function_call"]}, 0)
+    def _choice(self, index: int) -> _Choice:
+        if index not in self._choices:
+            self._choices[index] = _Choice()
+        return self._choices[index]
 
 
-def _add_call(calls: dict[int, dict[str, Json]], delta: Mapping[str, Json], place: int) -> None:
-    call = calls.setdefault(
-        _call_index(calls, delta, place), {"id": None, "type": "function", "name": None, "arguments": []}
-    )
-    function = delta.get("function") or delta.get("custom") or {}
-    call["id"] = delta.get("id") or call["id"]
-    call["name"] = dig(function, "name") or call["name"]
-    arguments = dig(function, "arguments") or dig(function, "input")
-    if arguments:
-        call["arguments"].append(arguments)
+class _Choice:
+    """One choice of a stream."""
+
+    def __init__(self) -> None:
+        self._role = "assistant"
+        self._finish_reason: Json = None
+        self._texts: dict[str, list[str]] = {}
+        self._calls: dict[int, _ToolCall] = {}
+
+    def add(self, choice: Mapping[str, Any]) -> None:
+        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        delta = fields(choice.get("delta"))
+        self._role = delta.get("role") or self._role
+        for key in _TEXTS:
+            piece = delta.get(key)
+            if piece and isinstance(piece, str):
+                self._texts.setdefault(key, []).append(piece)
+        for place, call in enumerate(items(delta.get("tool_calls"))):
+            self._call(call, place).add(call)
+        if delta.get("function_call"):
+            self._call({}, 0).add({"function": delta["function_call"]})
+
+    def body(self) -> dict[str, Json]:
+        message: dict[str, Json] = {key: "".join(pieces) for key, pieces in self._texts.items()}
+        calls = [self._calls[index].body() for index in sorted(self._calls)]
+        return {"message": message | {"role": self._role, "tool_calls": calls}, "finish_reason": self._finish_reason}
+
+    def _call(self, delta: Mapping[str, Any], place: int) -> _ToolCall:
+        return self._calls.setdefault(self._call_index(delta, place), _ToolCall())
+
+    def _call_index(self, delta: Mapping[str, Any], place: int) -> int:
+        """Give which call a delta goes on with; without an index, a new id begins a new one."""
+        index, call_id = delta.get("index"), delta.get("id")
+        if isinstance(index, int):
+            return index
+        if call_id:
+            return next((at for at, call in self._calls.items() if call.id == call_id), len(self._calls))
+        return max(self._calls, default=place)
 
 
-def _call_index(calls: Mapping[int, Mapping[str, Json]], delta: Mapping[str, Json], place: int) -> int:
-    """Give which call a delta goes on with; without an index, a new id begins a new one."""
-    if isinstance(delta.get("index"), int):
-        return int(delta["index"])
-    if delta.get("id"):
-        return next((index for index, call in calls.items() if call["id"] == delta["id"]), len(calls))
-    return max(calls, default=place)
+class _ToolCall:
+    """One tool call of a stream; its arguments come in pieces."""
 
+    def __init__(self) -> None:
+        self.id: Json = None
+        self._name: Json = None
+        self._arguments: list[Json] = []
 
-def _joined(choice: Mapping[str, Json]) -> dict[str, Json]:
-    calls = [choice["tools"][index] for index in sorted(choice["tools"])]
-    message: dict[str, Json] = {key: "".join(pieces) for key, pieces in choice["texts"].items()}
-    message["role"] = choice.get("role") or "assistant"
-    message["tool_calls"] = [
-        {"id": call["id"], "function": {"name": call["name"], "arguments": _whole_arguments(call["arguments"])}}
-        for call in calls
-    ]
-    return {"message": message, "finish_reason": choice.get("finish_reason")}
+    def add(self, delta: Mapping[str, Any]) -> None:
+        function = fields(delta.get("function") or delta.get("custom"))
+        self.id = delta.get("id") or self.id
+        self._name = function.get("name") or self._name
+        arguments = function.get("arguments") or function.get("input")
+        if arguments:
+            self._arguments.append(arguments)
 
-
-def _whole_arguments(pieces: list[Json]) -> Json:
-    return "".join(pieces) if all(isinstance(piece, str) for piece in pieces) else pieces[-1]
+    def body(self) -> dict[str, Json]:
+        pieces = self._arguments
+        arguments = "".join(pieces) if all(isinstance(piece, str) for piece in pieces) else plain(pieces[-1])
+        return {"id": self.id, "function": {"name": self._name, "arguments": arguments}}
 
 
 def _output(choice: Mapping[str, Json]) -> Message:
-    message = choice.get("message")
-    output = _message({"role": "assistant", **(message if isinstance(message, Mapping) else {})})
+    output = _message({"role": "assistant", **fields(choice.get("message"))})
     return output | {"finish_reason": text(choice.get("finish_reason")) or "error"}
 
 
@@ -198,8 +217,8 @@ def _content(content: Json) -> Iterable[Part]:
     for item in content if isinstance(content, (list, tuple)) else ():
         if isinstance(item, str):
             yield text_part(item)
-        elif isinstance(item, Mapping):
-            yield _part(item)
+        elif fields(item):
+            yield _part(fields(item))
 
 
 def _part(item: Mapping[str, Json]) -> Part:
@@ -208,7 +227,7 @@ def _part(item: Mapping[str, Json]) -> Part:
         return {"type": kind, "content": str(item.get("text") or item.get("refusal") or "")}
     if kind in {"image_url", "video_url"}:
         address = item.get(kind)
-        return uri_part(kind[:5], str(dig(address, "url") if isinstance(address, Mapping) else address))
+        return uri_part(kind[:5], str(address if isinstance(address, str) else dig(address, "url")))
     if kind == "input_audio":
         name = dig(item, "input_audio.format")
         return blob_part("audio", f"audio/{name}" if name else None, dig(item, "input_audio.data"))
@@ -219,48 +238,44 @@ def _part(item: Mapping[str, Json]) -> Part:
 
 def _file(file: Json) -> Part:
     if text(dig(file, "file_id")):
-        return file_part("document", file["file_id"])
+        return file_part("document", dig(file, "file_id"))
     data = str(dig(file, "file_data") or "")
     part = uri_part("document", data) if data.startswith("data:") else blob_part("document", None, data)
-    return part | ({"name": file["filename"]} if text(dig(file, "filename")) else {})
+    return part | ({"name": dig(file, "filename")} if text(dig(file, "filename")) else {})
 
 
 def _calls(message: Mapping[str, Json]) -> Iterable[Part]:
-    for call in _mappings(message.get("tool_calls")):
+    for call in items(message.get("tool_calls")):
         function = call.get("function") or call.get("custom") or {}
         yield tool_call_part(
             call.get("id"), dig(function, "name"), dig(function, "arguments") or dig(function, "input")
         )
-    if isinstance(message.get("function_call"), Mapping):
-        yield tool_call_part(None, message["function_call"].get("name"), message["function_call"].get("arguments"))
+    legacy = fields(message.get("function_call"))
+    if legacy:
+        yield tool_call_part(None, legacy.get("name"), legacy.get("arguments"))
 
 
 def _tool_result(content: Json) -> Json:
     """Give a tool's answer: text as text, a list of text parts as one."""
-    items = _mappings(content)
-    if items and all(item.get("type") == "text" for item in items):
-        return "".join(str(item.get("text") or "") for item in items)
+    parts = items(content)
+    if parts and all(part.get("type") == "text" for part in parts):
+        return "".join(str(part.get("text") or "") for part in parts)
     return content
 
 
 def _tools(body: Mapping[str, Json]) -> list[dict[str, Json]]:
-    tools = [{"type": tool.get("type") or "function", **_definition(tool)} for tool in _mappings(body.get("tools"))]
-    return tools + [{"type": "function", **function} for function in _mappings(body.get("functions"))]
+    tools = [{"type": tool.get("type") or "function", **_definition(tool)} for tool in items(body.get("tools"))]
+    return tools + [{"type": "function", **function} for function in items(body.get("functions"))]
 
 
 def _definition(tool: Mapping[str, Json]) -> Mapping[str, Json]:
-    inner = tool.get(str(tool.get("type") or "function"))
-    return inner if isinstance(inner, Mapping) else tool
+    return fields(tool.get(str(tool.get("type") or "function"))) or tool
 
 
 def _output_type(body: Mapping[str, Json]) -> str | None:
     if "audio" in (texts(body.get("modalities")) or ()):
         return "speech"
     return _FORMATS.get(str(dig(body, "response_format.type")))
-
-
-def _mappings(value: Json) -> list[Mapping[str, Json]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, (list, tuple)) else []
 
 
 def _index(item: Mapping[str, Json], position: int) -> int:

@@ -16,7 +16,7 @@ from ...content import Attributes
 from ...guard import guard
 from ...jsontext import Json
 from .._call import Call, Endpoint, Frame, Tape, body_of
-from .._mapping import plain
+from .._mapping import fields, given, plain
 from .._stream import Tee, WatchedBytes, end_with, watch
 from . import chat
 from .provider import address, provider_of
@@ -183,6 +183,5 @@ def _path(url: str) -> str:
 
 
 def _body(options: Any) -> Mapping[str, Json]:
-    sent = plain(options.json_data) if isinstance(options.json_data, Mapping) else {}
-    extra = getattr(options, "extra_json", None)
-    return {**sent, **(plain(extra) if isinstance(extra, Mapping) else {})}
+    """Give what will be sent: the body, with `extra_body` laid over it, as the client does."""
+    return given({**fields(options.json_data), **fields(getattr(options, "extra_json", None))})
