@@ -35,7 +35,9 @@ def test_every_setting_is_explained() -> None:
 def snippets() -> list[Any]:
     found = []
     for path in PAGES:
-        for number, code in enumerate(re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL), 1):
+        for number, code in enumerate(
+            re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL), 1
+        ):
             found.append(pytest.param(code, id=f"{path.name}-{number}"))
     return found
 

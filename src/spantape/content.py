@@ -7,40 +7,39 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import unquote_to_bytes
 
 from . import jsontext, semconv
 from .guard import guard
-from .jsontext import Json
+from .jsontext import Json, whole
 
 Attributes: TypeAlias = dict[str, Any]
-
-CONTENT = frozenset({
-    semconv.INPUT_MESSAGES,
-    semconv.OUTPUT_MESSAGES,
-    semconv.TOOL_DEFINITIONS,
-    semconv.REQUEST_PARAMETERS,
-})  # fmt: skip
-"""Attributes that hold what was said: absent when content is not captured."""
-
-_FILTERED = CONTENT | {semconv.METADATA, semconv.ERROR_MESSAGE}
-_STRUCTURED = CONTENT - {semconv.REQUEST_PARAMETERS}
-_FRAME = frozenset({"type", "role", "id", "name", "modality", "mime_type", "parts", "file_id"})
-"""Keys of messages, parts and tool definitions that frame what was said; everything under another key was said."""
-
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,([A-Za-z0-9+/_=-]{16,})", re.ASCII)
-_URL_SAFE = str.maketrans("-_", "+/")
-
 Filter: TypeAlias = Callable[[str], "str | None"]
+
+_MESSAGES = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.TOOL_DEFINITIONS})
+CONTENT = _MESSAGES | {semconv.REQUEST_PARAMETERS, semconv.ERROR_MESSAGE}
+"""Attributes that hold what was said (an error's message quotes it): absent when content is not captured."""
+
+_FILTERED = CONTENT | {semconv.METADATA, semconv.TOPIC}
+_LABELS = frozenset({"type", "role", "id", "modality", "mime_type", "file_id", "finish_reason"})
+"""Keys of messages and parts that say what they are; everything under another key was said."""
+
+_DATA_URL = re.compile(r"data:([^\s,;]{0,100})(?:;[^\s,;]{0,200}){0,8};base64,([\w+/%-]+=*)", re.ASCII | re.IGNORECASE)
+_LONG_RUN = re.compile(r"(?<![\w+/-])[\w+/-]{1024,}={0,2}", re.ASCII)
+_RUN = re.compile(r"[\w+/-]{64}", re.ASCII)
+_PACKED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[0-9]", re.ASCII)
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 @dataclass(frozen=True)
 class ContentPolicy:
     """Turns attributes with plain JSON values into what may be set on a span.
 
-    Binary data becomes its media type, size and sha256; the filter sees each text; a text over `max_chars` is cut and its
-    message part marked. Fails closed: an attribute whose filter fails is dropped, and named in
+    Binary data becomes its media type, size and sha256; the filter sees each text; a text over `max_chars` is cut and
+    its message part marked. Fails closed: an attribute whose filter fails is dropped, and named in
     `spantape.content.dropped`.
     """
 
@@ -53,20 +52,22 @@ class ContentPolicy:
         kept: Attributes = {}
         dropped: list[str] = []
         for name, value in attributes.items():
-            if value is None or (name in CONTENT and not self.capture):
-                continue
-            if name not in _FILTERED:
-                kept[name] = value
-                continue
+            dropped.append(name)
             with guard:
-                dropped.append(name)
-                kept[name] = self._safe(name, value)
+                kept[name] = self._kept(name, value)
                 dropped.pop()
-        return kept | ({semconv.CONTENT_DROPPED: dropped} if dropped else {})
+        found = {name: value for name, value in kept.items() if value is not None}
+        return found | ({semconv.CONTENT_DROPPED: dropped} if dropped else {})
 
-    def _safe(self, name: str, value: Json) -> str:
-        clean = _Cleaner(self, structured=name in _STRUCTURED).clean(value)
-        return clean if isinstance(clean, str) else jsontext.text(clean)
+    def _kept(self, name: str, value: Any) -> Any:
+        if value is None or (name in CONTENT and not self.capture):
+            return None
+        if name not in _FILTERED:
+            return _sound(value)
+        structured = name in _MESSAGES
+        cleaner = _Cleaner(self, structured=structured)
+        clean = cleaner.parts(value) if structured else cleaner.said(value)
+        return _sound(clean) if clean is None or isinstance(clean, str) else jsontext.text(clean)
 
 
 class _Cleaner:
@@ -77,35 +78,36 @@ class _Cleaner:
         self._structured = structured
         self._cut_from = 0
 
-    def clean(self, value: Json) -> Json:
-        return self._walk(value, said=not self._structured)
+    def parts(self, value: Json) -> Json:
+        """Clean messages, their parts, or tool definitions."""
+        if isinstance(value, Mapping):
+            return self._part(value)
+        return [self.parts(item) for item in value] if isinstance(value, (list, tuple)) else self.said(value)
 
-    def _walk(self, value: Json, said: bool) -> Json:
+    def said(self, value: Json) -> Json:
+        """Clean what somebody said, however it is nested."""
         if isinstance(value, str):
-            return self._text(value) if said else value
-        if isinstance(value, (list, tuple)):
-            return [self._walk(item, said) for item in value]
-        if not isinstance(value, Mapping):
-            return value
-        if said:
-            return {key: self._walk(item, said=True) for key, item in value.items()}
-        return self._part(value)
+            return self._text(value)
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self.said(item) for item in value]
+        return {key: self.said(item) for key, item in value.items()} if isinstance(value, Mapping) else value
 
     def _part(self, value: Mapping[str, Json]) -> Json:
         around, self._cut_from = self._cut_from, 0
         blob = digest(str(value.get("content", ""))) if value.get("type") == "blob" else {}
-        part = {
-            key: self._walk(item, key not in _FRAME) for key, item in value.items() if not (blob and key == "content")
-        }
+        part = {key: self._entry(key, item) for key, item in value.items() if not (blob and key == "content")}
         if self._cut_from:
             part |= {"truncated": True, "original_length": self._cut_from}
         self._cut_from = around
         return part | blob
 
+    def _entry(self, key: str, value: Json) -> Json:
+        if key == "parts":
+            return self.parts(value)
+        return value if key in _LABELS and isinstance(value, str) else self.said(value)
+
     def _text(self, value: str) -> str | None:
-        if "base64," in value:
-            value = _DATA_URL.sub(_digested, value)
-        text = _filtered(self._policy.filter, value) if self._policy.filter else value
+        text = _filtered(self._policy.filter, _without_binary(value))
         if text is None or len(text) <= self._policy.max_chars:
             return text
         self._cut_from = max(self._cut_from, len(text))
@@ -114,20 +116,42 @@ class _Cleaner:
 
 def digest(encoded: str) -> dict[str, Json]:
     """Give the size in bytes and the sha256 of what base64 text holds (of the text itself when it is not base64)."""
-    try:
-        data = base64.b64decode(encoded.translate(_URL_SAFE), validate=False)
-    except (binascii.Error, ValueError):
-        data = encoded.encode("utf-8", "replace")
+    data = unquote_to_bytes(whole(encoded))
+    packed = data.translate(_URL_SAFE, b"=\r\n\t ")
+    with suppress(binascii.Error):
+        data = base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def _digested(match: re.Match[str]) -> str:
-    about = digest(match[2])
-    return f"[{match[1]}, {about['size']} bytes, sha256 {about['sha256']}]"
+def _without_binary(text: str) -> str:
+    if "ase64," in text:
+        text = _DATA_URL.sub(lambda match: _described(match[1] or "text/plain", match[2]), text)
+    # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
+    if any(_RUN.match(text, at) for at in range(960, len(text), 960)):
+        text = _LONG_RUN.sub(_unpacked, text)
+    return text
 
 
-def _filtered(keep: Filter, value: str) -> str | None:
-    result = keep(value)
+def _unpacked(run: re.Match[str]) -> str:
+    return _described("base64", run[0]) if _PACKED.match(run[0]) else run[0]
+
+
+def _described(kind: str, encoded: str) -> str:
+    about = digest(encoded)
+    return f"[{kind}, {about['size']} bytes, sha256 {about['sha256']}]"
+
+
+def _filtered(keep: Filter | None, text: str) -> str | None:
+    if keep is None:
+        return text
+    result = keep(whole(text))
     if result is not None and not isinstance(result, str):
         raise TypeError(f"content_filter gave {type(result).__name__}; give a str, or None to remove the text")
     return result
+
+
+def _sound(value: Any) -> Any:
+    """Give a value whose texts every encoder takes: one bad attribute would cost an exporter its whole batch."""
+    if isinstance(value, str):
+        return whole(value)
+    return [_sound(item) for item in value] if isinstance(value, (list, tuple)) else value

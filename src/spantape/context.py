@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
-from types import TracebackType
 from typing import Any, TypeVar
 
 from . import jsontext, semconv
@@ -55,72 +54,71 @@ class Belonging:
 
 
 _NOBODY = Belonging()
-_current: ContextVar[Belonging] = ContextVar("spantape_session", default=_NOBODY)
+# The sessions themselves, not what they add up to: so each can leave on its own, in whatever order they are left.
+_open: ContextVar[tuple[session, ...]] = ContextVar("spantape_sessions", default=())
 
 
 def current() -> Belonging:
     """Give whom and what a call made now belongs to."""
-    return _current.get()
+    found = _NOBODY
+    for one in _open.get():
+        found = one.belonging.inside(found)
+    return found
 
 
 class session:  # noqa: N801 - used like a function
     """Say whom and what the calls inside belong to: `with session("5", user_id="u1", topic="…"): ...`.
 
-    Works with `with`, `async with` and as a decorator of functions and coroutine functions (in a generator, use `with`).
-    An inner session adds to the outer one. Further keywords are kept as the record's metadata.
+    Works with `with`, `async with` and as a decorator of functions and coroutine functions (in a generator, use
+    `with`). An inner session adds to the outer one. Further keywords are kept as the record's metadata.
     """
 
     def __init__(self, session_id: object = None, /, **values: object) -> None:
-        self._values = values if session_id is None else {"session_id": session_id, **values}
-        self._entered: list[tuple[Belonging, Belonging]] = []
+        self.belonging = _NOBODY
+        with guard:
+            self.belonging = _belonging(values if session_id is None else {"session_id": session_id, **values})
 
     def __enter__(self) -> session:
-        with guard:
-            outer = _current.get()
-            inner = _belonging(self._values).inside(outer)
-            self._entered.append((outer, inner))
-            _current.set(inner)
+        _open.set((*_open.get(), self))
         return self
 
     def __exit__(self, *_: object) -> None:
-        with guard:
-            outer, inner = self._entered.pop()
-            # A generator may be closed in another context than it ran in; there, nothing of ours is to be undone.
-            if _current.get() is inner:
-                _current.set(outer)
+        opened = _open.get()
+        for place in reversed(range(len(opened))):
+            if opened[place] is self:
+                _open.set(opened[:place] + opened[place + 1 :])
+                return
+        # Not there: a generator may be closed in another context than it ran in, where nothing of ours is to be undone.
 
     async def __aenter__(self) -> session:
         return self.__enter__()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.__exit__()
 
     def __call__(self, function: F) -> F:
-        """Wrap `function` so that every run of it is a session of its own."""
-        fresh = functools.partial(session, **self._values)
+        """Wrap `function` so that every run of it is inside the session."""
 
         @functools.wraps(function)
         def plain(*args: object, **kwargs: object) -> object:
-            with fresh():
+            with self:
                 return function(*args, **kwargs)
 
         @functools.wraps(function)
         async def coroutine(*args: object, **kwargs: object) -> object:
-            with fresh():
+            with self:
                 return await function(*args, **kwargs)
 
         return coroutine if inspect.iscoroutinefunction(function) else plain  # type: ignore[return-value]
 
 
 def _belonging(values: Mapping[str, object]) -> Belonging:
-    known = {name: _scalar(name, values[name]) for name in _NAMES if values.get(name) is not None}
+    known = {name: _scalar(name, values[name]) for name in _NAMES if values.get(name) not in (None, "")}
     metadata = {name: value for name, value in values.items() if name not in _NAMES}
     return Belonging(**known, metadata=metadata)  # type: ignore[arg-type]
 
 
 def _scalar(name: str, value: object) -> str | int:
-    if name in _NUMBERS and isinstance(value, int) and not isinstance(value, bool):
+    if name in _NUMBERS and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
         return value
     return jsontext.whole(str(value))

@@ -13,9 +13,10 @@ from .guard import guard, logger
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.export import SpanExportResult
 
     from .settings import Settings
-    from .sinks.files import Recordings
+    from .sinks.files import FileSpanExporter, Recordings
 
 _lock = threading.RLock()
 _active: Recording | None = None
@@ -31,15 +32,12 @@ def instrument(**settings: Any) -> None:
     """
     from .settings import Settings
 
-    global _active  # noqa: PLW0603 - there is one recording per process
     chosen = Settings.load(**settings)
     with _lock:
-        if not chosen.enabled:
+        if _is_off(chosen):
             logger.info("spantape is switched off: nothing is recorded")
-        elif _active is None:
-            guard.forget()
-            _active = Recording(chosen)
-            _active.start()
+        elif _active is None or (_active.of_environment and _active.settings != chosen):
+            _record(chosen)
 
 
 def uninstrument() -> None:
@@ -68,42 +66,61 @@ def recordings(base_dir: str | Path | None = None) -> Recordings:
     from .sinks.files import Recordings
 
     if base_dir is None:
-        base_dir = _active.settings.base_dir if _active is not None else Settings.load().base_dir
+        base_dir = _active.base_dir if _active is not None else Settings.load().base_dir
     return Recordings(Path(base_dir))
 
 
 def join_environment() -> None:
-    """Add the live stage to a run of `opentelemetry-instrument` that has `spantape` in `OTEL_TRACES_EXPORTER`.
+    """Record as `instrument()` does, in a run of `opentelemetry-instrument` with `spantape` in `OTEL_TRACES_EXPORTER`.
 
-    The SDK makes the exporter from the environment, but an exporter sees only ended spans.
+    The SDK makes the exporter from the environment, but an exporter alone sees neither running calls nor those that a
+    sampler leaves out. When the application calls `instrument()` with other settings, these hold.
     """
-    exporters = [name.strip() for name in os.environ.get("OTEL_TRACES_EXPORTER", "").split(",")]
-    if "spantape" not in exporters or _active is not None:
-        return
-    from opentelemetry import trace
-
-    from .provider import join
+    from .instrumentors.openai import OpenAIInstrumentor
     from .settings import Settings
-    from .sinks.files import FileSpanExporter, FileSpanProcessor
 
+    exporters = [name.strip() for name in os.environ.get("OTEL_TRACES_EXPORTER", "").split(",")]
     settings = Settings.load()
-    live = FileSpanProcessor(FileSpanExporter(settings.base_dir), settings, live_only=True)
-    join(trace.get_tracer_provider(), [live])
-    atexit.register(live.force_flush)
+    with _lock:
+        wanted = "spantape" in exporters and not _is_off(settings) and _active is None
+        # Not instrumented: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names us.
+        if wanted and OpenAIInstrumentor().is_instrumented_by_opentelemetry:
+            _record(settings, of_environment=True)
+
+
+def _is_off(settings: Settings) -> bool:
+    return not settings.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def _record(settings: Settings, *, of_environment: bool = False) -> None:
+    global _active  # noqa: PLW0603 - there is one recording per process
+    uninstrument()
+    guard.forget()
+    recording = Recording(settings, of_environment=of_environment)
+    recording.start()
+    _active = recording
 
 
 class Recording:
     """All parts, put together for one choice of settings."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, of_environment: bool = False) -> None:
         from .provider import Tracing
+        from .sinks import otlp
         from .sinks.files import FileSpanExporter, FileSpanProcessor
 
         self.settings = settings
+        self.of_environment = of_environment
         self._exporter = FileSpanExporter(settings.base_dir)
         self._files = FileSpanProcessor(self._exporter, settings)
-        self._otlp = _otlp(settings)
+        self._silent: list[FileSpanExporter] = []
+        self._otlp = otlp.processor(settings)
         self._tracing = Tracing(settings.tracer_provider, self._processors_for)
+
+    @property
+    def base_dir(self) -> Path:
+        """The folder that is recorded to, wherever the process has gone since."""
+        return self._exporter.writer.base_dir
 
     def start(self) -> None:
         """Instrument the client libraries that are installed."""
@@ -111,12 +128,12 @@ class Recording:
 
         if self.settings.global_provider:
             self._be_global()
-        self._tracing.look()
+        with guard:
+            self._tracing.look()
         instrumentor = OpenAIInstrumentor()
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
         instrumentor.instrument(tape=self._tape(SCOPE), skip_dep_check=True)
-        atexit.register(self._at_exit)
         logger.info("%s", self._about())
 
     def stop(self) -> None:
@@ -129,17 +146,19 @@ class Recording:
         OpenAIInstrumentor().uninstrument()
         end_in_flight()
         leave_all()
+        for exporter in self._silent:
+            vars(exporter).pop("export", None)
         for processor in self._all():
             with guard:
                 processor.shutdown()
 
     def flush(self, timeout: float) -> bool:
         """Write and send all calls that have ended."""
-        done = True
-        for processor in self._all():
-            with guard:
-                done = processor.force_flush(int(timeout * 1000)) and done
-        return done
+        from .provider import flush_all
+
+        with guard:
+            return flush_all(self._all(), int(timeout * 1000))
+        return False
 
     def _tape(self, scope: str) -> Any:
         from .content import ContentPolicy
@@ -153,32 +172,31 @@ class Recording:
         return Tape(self._tracing.starter(scope), policy.keep, prices.attributes)
 
     def _processors_for(self, provider: Any) -> Sequence[SpanProcessor]:
-        from .provider import exporters_of
+        from .provider import processors_of
+        from .sinks import otlp
 
-        exporters = exporters_of(provider)
+        # What was registered last runs first: our open calls have to end before this provider is shut down at exit.
+        atexit.unregister(self._at_exit)
+        atexit.register(self._at_exit)
+        theirs = processors_of(provider)
         chosen: list[SpanProcessor] = []
         if self.settings.files:
-            chosen.append(self._files_beside(exporters))
-        if self._otlp is not None and not self._is_sent_already(exporters):
+            self._silence(theirs)
+            chosen.append(self._files)
+        if self._otlp is not None and not otlp.is_sent_by(theirs, self.settings):
             chosen.append(self._otlp)
         return chosen
 
-    def _files_beside(self, exporters: Sequence[object]) -> SpanProcessor:
-        """Give the live stage only, where the SDK has made our exporter from the environment."""
-        from .sinks.files import FileSpanExporter, FileSpanProcessor
+    def _silence(self, processors: Sequence[Any]) -> None:
+        """Write instead of an exporter that writes the same files, as the SDK makes one from the environment."""
+        from .sinks.files import FileSpanExporter
 
-        if any(isinstance(exporter, FileSpanExporter) for exporter in exporters):
-            return FileSpanProcessor(self._exporter, self.settings, live_only=True)
-        return self._files
-
-    def _is_sent_already(self, exporters: Sequence[object]) -> bool:
-        from .sinks.otlp import host_and_port
-
-        theirs = [one for one in exporters if type(one).__module__.startswith("opentelemetry.exporter.otlp")]
-        if self.settings.otlp_endpoint is None:
-            return bool(theirs)
-        ours = host_and_port(self.settings.otlp_endpoint)
-        return any(host_and_port(str(getattr(one, "_endpoint", ""))) == ours for one in theirs)
+        for processor in processors:
+            exporter = getattr(processor, "span_exporter", None)
+            if isinstance(exporter, FileSpanExporter) and exporter.writer.base_dir == self.base_dir:
+                processor.force_flush()
+                self._silent.append(exporter)
+                vars(exporter)["export"] = _nothing
 
     def _be_global(self) -> None:
         from opentelemetry import trace
@@ -201,19 +219,15 @@ class Recording:
         from ._version import __version__
         from .sinks import otlp
 
-        files = str(self._exporter.writer.base_dir) if self.settings.files else "no files"
-        target = f"{otlp.endpoint(self.settings)} ({otlp.protocol(self.settings)})" if self._otlp else "nowhere"
+        files = str(self.base_dir) if self.settings.files else "no files"
+        target = otlp.about(self.settings) if self._otlp else "nowhere"
         return f"spantape {__version__} records {_libraries()} to {files}; sends spans to {target}"
 
 
-def _otlp(settings: Settings) -> SpanProcessor | None:
-    from .sinks import otlp
+def _nothing(_: Sequence[object]) -> SpanExportResult:
+    from opentelemetry.sdk.trace.export import SpanExportResult
 
-    if otlp.endpoint(settings) is None:
-        return None
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-    return BatchSpanProcessor(otlp.exporter(settings))
+    return SpanExportResult.SUCCESS
 
 
 def _libraries() -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import SpanKind
 
 from . import semconv
 from ._version import __version__
@@ -22,89 +26,105 @@ if TYPE_CHECKING:
     from .content import Attributes
 
 _ATTRIBUTES = 512
+_AT_SHUTDOWN = 2000
+_LEFT_OUT = otel_context.create_key("spantape-left-out")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The provider that holds, and ours for what its sampler leaves out; `seen` is what the choice was made of."""
+
+    seen: tuple[object, object]
+    provider: Any
+    ours: TracerProvider
+    tracers: dict[object, trace.Tracer] = field(default_factory=dict)
+
+    def tracer(self, provider: Any, scope: str) -> trace.Tracer:
+        """Give a provider's tracer, made once."""
+        key = (provider is self.ours, scope)
+        if key not in self.tracers:
+            self.tracers[key] = provider.get_tracer(scope, __version__)
+        return self.tracers[key]
 
 
 class Tracing:
     """Starts spans with the provider that holds at that moment; looks at each call whether another one has appeared.
 
-    `processors_for(provider)` says what is to be added to a provider when it is first used.
+    `processors_for(provider)` says what is to be added to a provider when it is first used, and again when the
+    application has added something to it since.
     """
 
-    def __init__(
-        self,
-        fixed: Any,
-        processors_for: Callable[[Any], Sequence[SpanProcessor]],
-    ) -> None:
-        self._fixed = fixed
+    def __init__(self, fixed: Any, processors_for: Callable[[Any], Sequence[SpanProcessor]]) -> None:
+        # The API's stand-in for a provider to come is none: what comes is found later.
+        self._fixed = None if isinstance(fixed, trace.ProxyTracerProvider) else fixed
         self._processors_for = processors_for
-        self._seen: object = None
         self._lock = threading.Lock()
-        self._tracers: dict[str, trace.Tracer] = {}
-        self.private = TracerProvider(
-            sampler=_Always(), span_limits=SpanLimits(max_span_attributes=_ATTRIBUTES), shutdown_on_exit=False
-        )
-        self.current: Any = self.private
-        join(self.private, processors_for(self.private))
+        self.private = self._ours()
+        self._choice = Choice((None, None), self.private, self.private)
 
     def starter(self, scope: str) -> Callable[[str, Attributes], trace.Span]:
         """Give the function that starts a scope's spans."""
 
         def start(name: str, attributes: Attributes) -> trace.Span:
-            span = self._tracer(scope).start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
-            return span if span.is_recording() else self._unsampled(scope, name, attributes, span)
+            with guard:  # a sampler or a processor of the application may raise
+                return self._started(self.look(), scope, name, attributes)
+            return self.private.get_tracer(scope, __version__).start_span(
+                name, kind=SpanKind.CLIENT, attributes=attributes
+            )
 
         return start
 
-    def look(self) -> None:
+    def look(self) -> Choice:
         """Find out which provider holds now."""
-        provider = self._fixed or trace.get_tracer_provider()
-        if provider is self._seen:
-            return
-        with self._lock:
-            if provider is not self._seen:
-                self.current, self._tracers = self._usable(provider), {}
-                self._seen = provider
+        provider = trace.get_tracer_provider() if self._fixed is None else self._fixed
+        if not self._is_chosen(provider):
+            with self._lock:
+                if not self._is_chosen(provider):
+                    self._choice = self._chosen(provider)
+        return self._choice
 
-    def _tracer(self, scope: str) -> trace.Tracer:
-        with guard:
-            self.look()
-        if scope not in self._tracers:
-            self._tracers[scope] = self.current.get_tracer(scope, __version__)
-        return self._tracers[scope]
+    def _is_chosen(self, provider: Any) -> bool:
+        seen, processors = self._choice.seen
+        return provider is seen and processors_of(provider) is processors
 
-    def _usable(self, provider: Any) -> Any:
-        if isinstance(provider, trace.ProxyTracerProvider):
-            return self.private
-        if not callable(getattr(provider, "add_span_processor", None)):
-            guard.warn_once(
-                "foreign provider",
-                "The global TracerProvider is a %s, which takes no span processors; spantape records with its own",
-                type(provider).__qualname__,
-            )
-            return self.private
+    def _chosen(self, provider: Any) -> Choice:
+        usable = _takes_processors(provider)
+        if usable:
+            join(provider, self._processors_for(provider))
+        seen = (provider, processors_of(provider))
+        if not usable or provider is self.private:
+            return Choice(seen, self.private, self.private)
+        return Choice(seen, provider, self._ours(getattr(provider, "resource", None)))
+
+    def _ours(self, resource: object = None) -> TracerProvider:
+        provider = TracerProvider(
+            resource=resource if isinstance(resource, Resource) else None,
+            sampler=_Always(),
+            span_limits=SpanLimits(max_span_attributes=_ATTRIBUTES),
+            shutdown_on_exit=False,
+        )
         join(provider, self._processors_for(provider))
         return provider
 
-    def _unsampled(self, scope: str, name: str, attributes: Attributes, left_out: trace.Span) -> trace.Span:
-        """Record what the application's sampler leaves out, under the same trace id, unsampled for everyone else."""
-        if self.current is self.private:
-            return left_out
-        around, inner = trace.get_current_span().get_span_context(), left_out.get_span_context()
-        known = around if around.is_valid else inner
-        parent = NonRecordingSpan(
-            SpanContext(known.trace_id, known.span_id, is_remote=False, trace_flags=TraceFlags(0))
-        )
-        tracer = self.private.get_tracer(scope, __version__)
-        context = trace.set_span_in_context(parent) if known.is_valid else None
+    @staticmethod
+    def _started(choice: Choice, scope: str, name: str, attributes: Attributes) -> trace.Span:
+        tracer = choice.tracer(choice.provider, scope)
+        span = tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+        if span.is_recording() or choice.provider is choice.ours:
+            return span
+        # The application's sampler leaves it out: we record it under the same trace id, unsampled for everyone else.
+        context = otel_context.set_value(_LEFT_OUT, True)
+        tracer = choice.tracer(choice.ours, scope)
         return tracer.start_span(name, context=context, kind=SpanKind.CLIENT, attributes=attributes)
 
 
 class _Always(Sampler):
-    """Records everything; what the application's sampler has left out stays unsampled, so that no OTLP exporter sends it."""
+    """Records everything; what is left out, here or by whoever called us, stays unsampled: OTLP does not send it."""
 
     def should_sample(self, parent_context: Context | None, *args: Any, **kwargs: Any) -> SamplingResult:
         parent = trace.get_current_span(parent_context).get_span_context()
-        left_out = parent.is_valid and not parent.trace_flags.sampled
+        unsampled = parent.is_valid and not parent.trace_flags.sampled
+        left_out = unsampled or otel_context.get_value(_LEFT_OUT, parent_context)
         attributes = kwargs.get("attributes") or (args[3] if len(args) > 3 else None)
         return SamplingResult(Decision.RECORD_ONLY if left_out else Decision.RECORD_AND_SAMPLE, attributes)
 
@@ -113,7 +133,7 @@ class _Always(Sampler):
 
 
 class Relay(SpanProcessor):
-    """Our one processor on a provider that is not ours: it can't be removed again, so it can be emptied.
+    """Our one processor on a provider: it can't be removed again, so it can be emptied.
 
     Only our own spans pass. The provider's shutdown flushes, no more: other providers may still be in use.
     """
@@ -137,43 +157,62 @@ class Relay(SpanProcessor):
 
     def shutdown(self) -> None:
         """Write what is there."""
-        self.force_flush()
+        self.force_flush(_AT_SHUTDOWN)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write what is there."""
-        done = True
-        for target in self.targets:
-            with guard:
-                done = target.force_flush(timeout_millis) and done
-        return done
+        return flush_all(self.targets, timeout_millis)
 
 
-_relays: weakref.WeakKeyDictionary[Any, Relay] = weakref.WeakKeyDictionary()
+_relays: list[tuple[weakref.ref[Any], Relay]] = []
+"""A list, because a provider need not be hashable."""
 
 
 def join(provider: Any, processors: Sequence[SpanProcessor]) -> None:
     """Have a provider's spans of ours reach `processors`; a provider is added to once, however often it is joined."""
-    if provider not in _relays:
-        _relays[provider] = Relay()
-        provider.add_span_processor(_relays[provider])
-    _relays[provider].targets = tuple(processors)
+    relay = next((relay for known, relay in _relays if known() is provider), None)
+    if relay is None:
+        known, relay = weakref.ref(provider), Relay()
+        provider.add_span_processor(relay)
+        _relays.append((known, relay))
+    relay.targets = tuple(processors)
 
 
 def leave_all() -> None:
     """Let no span through any more."""
-    for relay in _relays.values():
+    for _, relay in _relays:
         relay.targets = ()
+    _relays[:] = [(known, relay) for known, relay in _relays if known() is not None]
 
 
-def exporters_of(provider: Any) -> list[Any]:
-    """Give the exporters that a provider already has, as far as the SDK lets see them."""
-    found: list[Any] = []
-    with guard:
-        active = getattr(provider, "_active_span_processor", None)
-        for processor in getattr(active, "_span_processors", ()):
-            exporter = getattr(processor, "span_exporter", None)
-            found += [exporter] if exporter is not None else []
-    return found
+def flush_all(processors: Iterable[SpanProcessor], timeout_millis: int) -> bool:
+    """Flush processors one after the other, within one time; False when one has failed or the time was over."""
+    end = time.monotonic() + timeout_millis / 1000
+    done = True
+    for processor in processors:
+        flushed = False
+        with guard:
+            flushed = processor.force_flush(max(1, int((end - time.monotonic()) * 1000)))
+        done = flushed and done
+    return done
+
+
+def processors_of(provider: Any) -> tuple[Any, ...]:
+    """Give what was added to a provider; the SDK makes another tuple with each addition, so identity shows a change."""
+    found = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
+    return found if isinstance(found, tuple) else ()
+
+
+def _takes_processors(provider: Any) -> bool:
+    if callable(getattr(provider, "add_span_processor", None)):
+        return True
+    if not isinstance(provider, trace.ProxyTracerProvider):
+        guard.warn_once(
+            "foreign provider",
+            "The TracerProvider is a %s, which takes no span processors; spantape records with its own",
+            type(provider).__qualname__,
+        )
+    return False
 
 
 def _is_ours(span: ReadableSpan) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import openai
 from pydantic import BaseModel
+
+import openai
 
 SAID = "你好 🎉 please"
 MESSAGES = [{"role": "system", "content": "be kind"}, {"role": "user", "content": SAID}]

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Recorded
 from openai_ways import BODY, sync_client
 
+from recorded import Recorded
 from spantape import semconv
 from spantape.instrumentors.openai import chat
 from spantape.testing import ScriptedServer, completion, stream
@@ -84,7 +84,11 @@ def test_tool_results_and_history(server: ScriptedServer, recorded: Recorded) ->
         {"role": "user", "content": "how is it?", "name": "ada"},
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "1", "content": "sunny"},
-        {"role": "tool", "tool_call_id": "2", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        {
+            "role": "tool",
+            "tool_call_id": "2",
+            "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
+        },
     ]
     create(server, messages=history)
     assert sent(recorded) == [
@@ -278,8 +282,9 @@ def test_a_body_that_is_no_json(server: ScriptedServer, recorded: Recorded) -> N
 
 
 def test_tokens_are_kept_when_the_answer_can_not_be_parsed(server: ScriptedServer, recorded: Recorded) -> None:
-    import openai
     from openai_ways import Answer, helper
+
+    import openai
 
     server.replies(completion('{"text": "cut', finish_reason="length"))
     with sync_client(server.url) as client, pytest.raises(openai.LengthFinishReasonError):
@@ -290,7 +295,9 @@ def test_tokens_are_kept_when_the_answer_can_not_be_parsed(server: ScriptedServe
 
 
 def test_lone_surrogates_and_emoji_survive(server: ScriptedServer, recorded: Recorded) -> None:
-    server.replies(stream(["\ud83d", "\ude00 好 \ud800"]).but(chunks=None, raw=SURROGATES, content_type="text/event-stream"))
+    server.replies(
+        stream(["\ud83d", "\ude00 好 \ud800"]).but(chunks=None, raw=SURROGATES, content_type="text/event-stream")
+    )
     create(server, stream=True)
     assert answered(recorded)[0]["parts"][0]["content"] == "😀 好 �"
     assert recorded.record["response"] == "😀 好 �"
@@ -340,13 +347,15 @@ def test_messages_of_any_shape(messages: Any) -> None:
 
 def test_legacy_functions() -> None:
     call = {"name": "f", "arguments": "{}"}
-    found = chat.request({
-        "functions": [{"name": "f", "parameters": {}}],
-        "messages": [
-            {"role": "assistant", "function_call": call},
-            {"role": "function", "name": "f", "content": "done"},
-        ],
-    })
+    found = chat.request(
+        {
+            "functions": [{"name": "f", "parameters": {}}],
+            "messages": [
+                {"role": "assistant", "function_call": call},
+                {"role": "function", "name": "f", "content": "done"},
+            ],
+        }
+    )
     assert found[semconv.TOOL_DEFINITIONS] == [{"type": "function", "name": "f", "parameters": {}}]
     assert found[semconv.INPUT_MESSAGES][0]["parts"][0]["name"] == "f"
     assert found[semconv.INPUT_MESSAGES][1]["parts"][0]["response"] == "done"

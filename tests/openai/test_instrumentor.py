@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import openai
 import openai._base_client as base
 import pytest
-from conftest import Recorded
 from openai_ways import BODY, sync_client
 
+import openai
 import spantape
+from recorded import Recorded
 from spantape.instrumentors.openai import OpenAIInstrumentor
 from spantape.testing import Reply, ScriptedServer
 
@@ -145,7 +145,7 @@ assert hasattr(base.SyncAPIClient.__dict__["request"], "__wrapped__")
 spantape.uninstrument()
 assert not hasattr(base.SyncAPIClient.__dict__["request"], "__wrapped__")
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)  # noqa: S603 - our own interpreter
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_without_openai(tmp_path: Path) -> None:
@@ -157,5 +157,5 @@ import spantape
 spantape.instrument(base_dir={str(tmp_path)!r})
 spantape.uninstrument()
 """
-    done = subprocess.run([sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True)
     assert "Traceback" not in done.stderr

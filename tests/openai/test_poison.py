@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 from openai_ways import BODY, USAGE, WAYS, sync_client
 
+import openai
 import spantape
 from spantape.testing import ScriptedServer, error
 
@@ -139,15 +139,17 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
         return WAYS["create"].run(server.url)
 
     def left_early() -> tuple[str, str]:
-        with sync_client(server.url) as client:
-            with client.chat.completions.create(**BODY, **USAGE) as chunks:
-                return "left early", next(chunks).choices[0].delta.role or ""
+        with sync_client(server.url) as client, client.chat.completions.create(**BODY, **USAGE) as chunks:
+            return "left early", next(chunks).choices[0].delta.role or ""
 
     def tools() -> tuple[str, str]:
         image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8gaGVsbG8gaGVsbG8="}}
         messages = [
             {"role": "user", "content": [{"type": "text", "text": "hi"}, image]},
-            {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+            },
             {"role": "tool", "tool_call_id": "1", "content": "done"},
         ]
         return WAYS["stream"].run(server.url, messages=messages)

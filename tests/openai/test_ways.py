@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Recorded
 from openai_ways import SAID, WAYS, Way
 
+from recorded import Recorded
 from spantape.testing import ScriptedServer
 
 
@@ -79,7 +79,6 @@ def test_one_record(way: Way, server: ScriptedServer, recorded: Recorded) -> Non
 
 def test_error(way: Way, server: ScriptedServer, recorded: Recorded) -> None:
     import openai
-
     from spantape.testing import error
 
     server.replies(error(400, "no 好", code="bad_thing"))

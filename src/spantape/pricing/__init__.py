@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -27,15 +28,38 @@ _THEIRS = {
     "gcp.gemini": "google",
     "gcp.vertex_ai": "google",
 }
-_SELF_HOSTED = frozenset({"ollama", "vllm", "sglang", "lmstudio"})
-_USAGE = {
-    "input_tokens": semconv.INPUT_TOKENS,
-    "output_tokens": semconv.OUTPUT_TOKENS,
-    "cache_read_tokens": semconv.CACHE_READ_TOKENS,
-    "cache_write_tokens": semconv.CACHE_WRITE_TOKENS,
-    "input_audio_tokens": semconv.AUDIO_INPUT_TOKENS,
-    "output_audio_tokens": semconv.AUDIO_OUTPUT_TOKENS,
-}
+# Who has prices of his own for models that others sell too, or none at all because people run him themselves.
+_NOT_BY_NAME = frozenset({
+    *("ollama", "vllm", "sglang", "lmstudio"),
+    *("dashscope", "siliconflow", "volcengine", "qianfan", "hunyuan", "zhipu", "moonshot_ai", "minimax"),
+    *("nvidia", "huggingface", "deepinfra", "sambanova", "github"),
+})  # fmt: skip
+# A model's name with a size or a tag in it (mistral-7b, deepseek-r1:14b) is that of weights that anyone may run.
+_WEIGHTS = re.compile(r":|\d+b\b", re.IGNORECASE)
+_TIERS = frozenset({"flex", "priority"})
+_OUTPUTLESS = frozenset({"embeddings"})
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Side:
+    """The tokens of one direction and their price; subsets of them may have prices of their own."""
+
+    tokens: str
+    price: str
+    subsets: Mapping[str, str]
+
+
+_INPUT = Side(
+    semconv.INPUT_TOKENS,
+    "input_mtok",
+    {
+        semconv.CACHE_READ_TOKENS: "cache_read_mtok",
+        semconv.CACHE_WRITE_TOKENS: "cache_write_mtok",
+        semconv.AUDIO_INPUT_TOKENS: "input_audio_mtok",
+    },
+)
+_OUTPUT = Side(semconv.OUTPUT_TOKENS, "output_mtok", {semconv.AUDIO_OUTPUT_TOKENS: "output_audio_mtok"})
 
 
 @dataclass(frozen=True)
@@ -63,67 +87,89 @@ class PriceBook:
 
     def attributes(self, found: Mapping[str, Any], at: float) -> Attributes:
         """Give the cost attributes of a call with the attributes `found` that was made at epoch second `at`."""
-        usage = {name: found[key] for name, key in _USAGE.items() if found.get(key)}
-        if not self.enabled or semconv.INPUT_TOKENS not in found or semconv.OUTPUT_TOKENS not in found:
+        if not self.enabled or not _is_counted(found):
             return {}
-        models = dict.fromkeys(filter(None, (found.get(semconv.RESPONSE_MODEL), found.get(semconv.REQUEST_MODEL))))
-        for model in models:
-            cost = price(str(found.get(semconv.PROVIDER)), model, usage, at)
+        tier = found.get(semconv.OPENAI_RESPONSE_SERVICE_TIER)
+        for model in filter(None, (found.get(semconv.RESPONSE_MODEL), found.get(semconv.REQUEST_MODEL))):
+            prices = _prices(str(found.get(semconv.PROVIDER)), model, tier if tier in _TIERS else None, int(at // 60))
+            cost = price(prices, found) if prices is not None else None
             if cost is not None:
                 return _attributes(cost)
         return {}
 
 
-def price(provider: str, model: str, usage: Mapping[str, int], at: float) -> Cost | None:
-    """Price a usage (genai-prices' names, cached tokens a subset of the input); None when the price is not known.
+def price(prices: Any, usage: Mapping[str, Any]) -> Cost | None:
+    """Price a usage, given by its attributes, with a `ModelPrice` of genai-prices; None when some tokens have no price.
 
-    A provider that has no list of its own (a gateway, a proxy) is priced by the model's name; a model that somebody
-    runs himself has no price.
+    Cached and audio tokens are subsets of all tokens; those without a price of their own cost the same as the rest.
+    Multiplied here: genai-prices checks all its units anew at every call, which takes a hundred times as long.
     """
-    if provider in _SELF_HOSTED:
+    rate = functools.partial(_rate, prices, usage.get(semconv.INPUT_TOKENS) or 0)
+    sent, received = _paid(_INPUT, usage, rate), _paid(_OUTPUT, usage, rate)
+    if sent is None or received is None:
         return None
-    moment = datetime.fromtimestamp(at, tz=timezone.utc)
-    calculation = _calculate(usage, model, provider, moment)
-    if calculation is None:
-        return None
+    for_input, for_output = sum(sent.values(), Decimal()), sum(received.values(), Decimal())
     return Cost(
-        input=calculation.input_price,
-        output=calculation.output_price,
-        total=calculation.total_price,
-        cached=_cached(calculation, usage, moment),
+        input=for_input,
+        output=for_output,
+        total=for_input + for_output + (rate("requests_kcount") or Decimal()) / 1000,
+        cached=sent.get(semconv.CACHE_READ_TOKENS),
         source=f"genai-prices@{_version()}",
     )
 
 
-def _calculate(usage: Mapping[str, int], model: str, provider: str, moment: datetime) -> Any:
+def _paid(side: Side, usage: Mapping[str, Any], rate: Callable[[str], Decimal | None]) -> dict[str, Decimal] | None:
+    """Give what was paid for each kind of token; None when one has no price, or a subset is larger than the whole."""
+    counts = {kind: usage.get(kind) or 0 for kind in side.subsets}
+    counts[side.tokens] = (usage.get(side.tokens) or 0) - sum(counts.values())
+    usual = rate(side.price)
+    rates = {kind: rate(name) for kind, name in side.subsets.items()}
+    paid = {}
+    for kind, count in counts.items():
+        each = usual if rates.get(kind) is None else rates[kind]
+        if count < 0 or (count and each is None):
+            return None
+        if each is not None and count:
+            paid[kind] = each * count / _MILLION
+    return paid
+
+
+def _rate(prices: Any, size: int, name: str) -> Decimal | None:
+    """Give a price; one with tiers is that of the highest tier that the size of the input reaches, for all tokens."""
+    rate = getattr(prices, name, None)
+    if rate is None or isinstance(rate, Decimal):
+        return rate
+    reached = [tier.price for tier in rate.tiers if size > tier.start]
+    return Decimal(reached[-1] if reached else rate.base)
+
+
+@functools.lru_cache(maxsize=512)
+def _prices(provider: str, model: str, tier: str | None, minute: int) -> Any:
+    """Give the prices that hold for a model in a minute (some differ by the time of day); None when not known.
+
+    A provider that has no list of its own (a gateway, a proxy) is priced by the model's name.
+    """
     from genai_prices import Usage, calc_price
 
     theirs = _THEIRS.get(provider, provider)
-    try:
-        return calc_price(
-            Usage(**usage),
-            model,
-            provider_id=theirs if theirs in _providers() else None,
-            genai_request_timestamp=moment,
-        )
-    except (LookupError, ValueError):  # an unknown model; a usage that can't be, like more cached than all tokens
+    listed = theirs in _providers()
+    if not listed and (provider in _NOT_BY_NAME or _WEIGHTS.search(model)):
         return None
-
-
-def _cached(calculation: Any, usage: Mapping[str, int], moment: datetime) -> Decimal | None:
-    """Give what the cached tokens cost: what is paid for the input beyond its uncached part, at the same price step."""
-    tokens, cached = usage.get("input_tokens", 0), usage.get("cache_read_tokens", 0)
-    if not cached or usage.keys() - {"input_tokens", "output_tokens", "cache_read_tokens"}:
-        return None
-    from genai_prices import Usage
-
-    full = calculation.model.calc_price(
-        Usage(input_tokens=tokens),
-        calculation.provider,
-        genai_request_timestamp=moment,
-        auto_update_timestamp=None,
+    priced = functools.partial(
+        calc_price,
+        Usage(input_tokens=1),
+        model,
+        provider_id=theirs if listed else None,
+        genai_request_timestamp=datetime.fromtimestamp(minute * 60, tz=timezone.utc),
     )
-    return Decimal(calculation.input_price - full.input_price * (tokens - cached) / tokens)
+    try:
+        usual = priced().model_price
+        if tier is None:
+            return usual
+        special = priced(price_context={"service_tier": tier}).model_price
+    except (LookupError, ValueError, TypeError):  # an unknown model; an older genai-prices, that knows no tiers
+        return None
+    return special if special != usual else None  # the usual price is what a tier that is not listed gets
 
 
 @functools.cache
@@ -133,6 +179,7 @@ def _providers() -> frozenset[str]:
     return frozenset(provider.id for provider in get_snapshot().providers)
 
 
+@functools.cache
 def _load_soon() -> None:
     thread = threading.Thread(target=_load, name="spantape-prices", daemon=True)
     thread.start()
@@ -143,12 +190,17 @@ def _load_soon() -> None:
 
 def _load() -> None:
     with guard:
-        _providers()
+        _prices("openai", "gpt-4o-mini", None, 0)
 
 
 @functools.cache
 def _version() -> str:
     return metadata.version("genai-prices")
+
+
+def _is_counted(found: Mapping[str, Any]) -> bool:
+    without_output = found.get(semconv.OPERATION) in _OUTPUTLESS
+    return semconv.INPUT_TOKENS in found and (semconv.OUTPUT_TOKENS in found or without_output)
 
 
 def _attributes(cost: Cost) -> Attributes:

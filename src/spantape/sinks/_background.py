@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ..guard import guard
@@ -17,19 +19,29 @@ T = TypeVar("T")
 
 _PULSE = 0.2
 _FULL = 10
+_CALLER_WAITS = 5.0
 
 
 class Background(Generic[T]):
     """Hands what is `put` to `write`, in batches, from a daemon thread that starts when there is something to do.
 
-    Bounded: when the buffer is at ten times `size`, whoever puts writes. A batch for which `write` gives False is tried
-    again while the buffer has room; what is lost in the end is counted in `lost`. `pulse` is called every 0.2 s while
-    it gives True. A forked child starts empty (what was in the buffer is the parent's to write), after `forget()`.
+    `write(batch, seconds)` takes a batch over and gives whether all that it ever took is written; while it is not, it
+    is called again, with an empty batch if need be. Bounded: at ten times `size`, whoever puts writes; where a write
+    hangs, the oldest go and are counted in `lost`. `pulse` is called every 0.2 s while it gives True. A forked child
+    starts empty (what was in the buffer is the parent's to write), after `forget()`.
     """
+
+    _thread: threading.Thread | None
+    _working: bool
+    _asleep: bool
+    _called: bool
+    _closed: bool
+    _hung: bool
+    _held: bool
 
     def __init__(
         self,
-        write: Callable[[Sequence[T]], bool],
+        write: Callable[[Sequence[T], float], bool],
         *,
         size: int,
         interval: float,
@@ -47,24 +59,23 @@ class Background(Generic[T]):
         """Take an item; safe in a finalizer, since nothing here waits for a lock that this very thread holds."""
         self._items.append(item)
         if self._closed or len(self._items) >= self._size * _FULL:
-            self.flush(timeout=5.0)
-        self.stir(full=len(self._items) == self._size)
+            self._make_room()
+        self.stir(full=len(self._items) >= self._size)
 
     def stir(self, *, full: bool = False) -> None:
         """Make sure that the thread runs and is awake; `full` makes it write now."""
         if self._thread is None and not self._closed:
-            self._thread = threading.Thread(target=self._run, name="spantape", daemon=True)
-            self._thread.start()
-        if self._asleep or full:
-            self._asleep = False
+            self._start()
+        if self._asleep or (full and not self._called):
+            self._asleep, self._called = False, full
             self._wake.put(full)
 
-    def flush(self, timeout: float = 30.0) -> bool:
+    def flush(self, timeout: float = 10.0) -> bool:
         """Write what is buffered, in this thread; False when it could not be written within `timeout` seconds."""
-        return self._alone(self._drain, timeout) is True
+        return self._alone(partial(self._drain, time.monotonic() + timeout), timeout) is True
 
-    def beat(self, timeout: float = 30.0) -> bool:
-        """Call `pulse` now, in this thread; gives what it gave, None when another writer kept the lock."""
+    def beat(self, timeout: float = 10.0) -> bool:
+        """Call `pulse` now, in this thread; False too when another thread kept on writing."""
         return self._alone(self._pulse, timeout) is True
 
     def close(self) -> None:
@@ -73,42 +84,78 @@ class Background(Generic[T]):
         self._wake.put(True)
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=5)
+            thread.join(timeout=_CALLER_WAITS)
         self.flush()
 
     def _alone(self, work: Callable[[], bool], timeout: float) -> bool | None:
-        # A finalizer may run in the middle of our own write: that write goes on when it returns.
-        if self._owner == threading.get_ident() or not self._lock.acquire(timeout=timeout):
+        """Do what one thread at a time may do; None when another one did not let us."""
+        lock = self._lock
+        if not lock.acquire(timeout=timeout):
             return None
         try:
-            self._owner = threading.get_ident()
-            with guard:
-                return work()
-            return None
+            if self._working:  # we are in a finalizer in the middle of our own write, which goes on when we return
+                return False
+            self._working = True
+            try:
+                with guard:
+                    return work()
+                return False
+            finally:
+                self._working = False
         finally:
-            self._owner = 0
-            self._lock.release()
+            lock.release()
 
-    def _drain(self) -> bool:
+    def _drain(self, deadline: float) -> bool:
+        """Write what is there now: whoever waits for us must not have to wait for what comes meanwhile, too."""
+        self._called = False
+        written = True
+        for _ in range(0, max(1, len(self._items)), self._size):
+            left = deadline - time.monotonic()
+            written = self._write(self._batch(), max(0.0, left))
+            if left <= 0:
+                return written and not self._items
+        return written
+
+    def _batch(self) -> list[T]:
         batch: list[T] = []
-        while self._items:
+        while self._items and len(batch) < self._size:
             batch.append(self._items.popleft())
-        if not batch or self._write(batch):
-            return True
-        if len(self._items) + len(batch) < self._size * _FULL:
-            self._items.extendleft(reversed(batch))
-        else:
-            self.lost += len(batch)
-            guard.warn_once(
-                "lost", "spantape lost %d records: they could not be written, and the buffer is full", len(batch)
-            )
-        return False
+        return batch
+
+    def _make_room(self) -> None:
+        """Write in the caller's thread, unless another one makes room first. Where writing hangs, the oldest go."""
+        deadline = time.monotonic() + (0.0 if self._hung else _CALLER_WAITS)
+        while self._closed or len(self._items) >= self._size * _FULL:
+            written = self._alone(partial(self._drain, deadline), _PULSE)
+            self._hung = not written and time.monotonic() >= deadline  # then nobody waits again until it works
+            if self._hung:
+                self._lose()
+            if self._hung or written is not None:
+                return
+
+    def _lose(self) -> None:
+        while len(self._items) > self._size * _FULL:
+            self._items.popleft()
+            self.lost += 1
+            guard.warn_once("full", "spantape loses records: its buffer is full, and a write does not come to an end")
+
+    def _start(self) -> None:
+        if not self._starting.acquire(blocking=False):
+            return  # another thread is at it
+        try:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="spantape", daemon=True)
+                thread.start()
+                self._thread = thread
+                _flush_when_a_worker_ends(self)
+        finally:
+            self._starting.release()
 
     def _run(self) -> None:
         while not self._closed:
             busy = self._cycle()
-            self.flush()
-            if not busy and not self._items:
+            written = self.flush()
+            if written and not busy:
                 self._sleep()
 
     def _cycle(self) -> bool:
@@ -128,7 +175,8 @@ class Background(Generic[T]):
 
     def _sleep(self) -> None:
         self._asleep = True
-        if not self._closed and not self._items and not self.beat():  # what came just before we said so is seen here
+        # What came just before we said so is seen here, and so is the end.
+        if not (self._items or self._closed or self.beat()):
             self._nap(None)
         self._asleep = False
 
@@ -136,15 +184,15 @@ class Background(Generic[T]):
         self._items.clear()
         # SimpleQueue, because its put() may interrupt itself: a finalizer can end a span at any moment.
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._owner = 0
-        self._thread: threading.Thread | None = None
-        self._asleep = self._closed = self._held = False
+        self._lock = threading.RLock()
+        self._starting = threading.Lock()
+        self._thread = None
+        self._working = self._asleep = self._called = self._closed = self._hung = self._held = False
         self._forget()
 
     def before_fork(self) -> None:
         """Wait for the write at hand: a child must not inherit half of one, nor the file lock."""
-        self._held = self._owner != threading.get_ident() and self._lock.acquire(timeout=5)
+        self._held = self._lock.acquire(timeout=_CALLER_WAITS)
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
@@ -180,3 +228,17 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+
+
+def _flush_when_a_worker_ends(background: Background[Any]) -> None:
+    """Have multiprocessing flush, too: its children end with `os._exit`, and `atexit` is never reached."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(background, _flush, args=(weakref.ref(background),), exitpriority=0)
+
+
+def _flush(reference: weakref.ref[Background[Any]]) -> None:
+    background = reference()
+    if background is not None:
+        background.flush()
+        background.beat()

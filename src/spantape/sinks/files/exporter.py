@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import Timeout
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -14,53 +12,49 @@ from ...guard import guard
 from ...interaction import Interaction, is_ours
 from ...settings import Settings
 from . import layout
-from .writer import FileWriter
+from .writer import WAIT, FileWriter
 
 
 class FileSpanExporter(SpanExporter):
     """Writes the LLM calls among the spans by session, by date, and the failed ones to `errors/`.
 
-    `base_dir` defaults to the setting of that name. An export either writes or gives FAILURE with one log line.
+    `base_dir` defaults to the setting of that name. What can't be written at once is logged and tried again with the
+    next export, flush and shutdown, so a processor needs no retry of its own.
     """
 
     def __init__(self, base_dir: str | Path | None = None) -> None:
         self.base_dir = Path(base_dir) if base_dir is not None else Settings.load().base_dir
         self.writer = FileWriter(self.base_dir)
+        self._unmade = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write the spans that are LLM calls of ours; others are none of our business."""
-        lines: dict[Path, list[bytes]] = defaultdict(list)
+        return SpanExportResult.SUCCESS if self.write(spans) else SpanExportResult.FAILURE
+
+    def write(self, spans: Sequence[ReadableSpan], timeout: float = WAIT) -> bool:
+        """Do the same; False while anything that was ever given waits to be written."""
         for span in spans:
             with guard:
                 if is_ours(span):
-                    _add(Interaction.from_span(span), lines)
-        return SpanExportResult.SUCCESS if self._written(lines) else SpanExportResult.FAILURE
-
-    def _written(self, lines: Mapping[Path, Sequence[bytes]]) -> bool:
-        try:
-            self.writer.append(lines)
-        except (OSError, Timeout) as error:
-            guard.warn_once(
-                f"write {type(error).__name__}",
-                "spantape can't write to %s (%s); it will try again",
-                self.base_dir,
-                error,
-            )
-            return False
-        return True
+                    interaction = Interaction.from_span(span)
+                    self.writer.put(interaction.line(), paths(interaction))
+                continue
+            self._unmade += 1
+        return self.writer.flush(timeout)
 
     def shutdown(self) -> None:
-        """Nothing is held open."""
+        """Write what waits; an export after this still writes."""
+        if not self.writer.flush():
+            self.writer.give_up()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Nothing is held back."""
-        return True
+        """Write what waits."""
+        return self.writer.flush(timeout_millis / 1000)
 
-
-def _add(interaction: Interaction, lines: dict[Path, list[bytes]]) -> None:
-    line = interaction.line()
-    for path in paths(interaction):
-        lines[path].append(line)
+    @property
+    def lost(self) -> int:
+        """How many records are not in the files, and never will be."""
+        return self._unmade + self.writer.lost
 
 
 def paths(interaction: Interaction) -> list[Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from datetime import date as Date  # noqa: N812 - `date` is the name of the parameter everywhere
 from pathlib import Path
 
@@ -49,6 +50,11 @@ def latest_file() -> Path:
     return Path(REAL_TIME, "latest.json")
 
 
+def lock_file() -> Path:
+    """Give the file that stands for the right to write to any of the others."""
+    return Path(".lock")
+
+
 def archive_file(file: Path, timestamp: str) -> Path:
     """Give the archive's name for a file that has grown too large; the session's folder is part of it."""
     parts = file.with_suffix("").parts
@@ -57,10 +63,10 @@ def archive_file(file: Path, timestamp: str) -> Path:
 
 def day(value: str) -> str:
     """Check a date given by a user; raises `QueryError` unless it is YYYY-MM-DD."""
-    try:
-        return Date.fromisoformat(value).isoformat()
-    except (ValueError, TypeError):
-        raise QueryError(f"{value!r} is no date: give it as YYYY-MM-DD, like 2026-11-21") from None
+    with suppress(ValueError, TypeError):
+        if Date.fromisoformat(value).isoformat() == value:
+            return value
+    raise QueryError(f"{value!r} is no date: give it as YYYY-MM-DD, like 2026-11-21")
 
 
 def _segment(session_id: str) -> str:
@@ -68,4 +74,4 @@ def _segment(session_id: str) -> str:
         return session_id
     digest = hashlib.sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     readable = _UNSAFE.sub("_", session_id).strip("._")[:40]
-    return f"{readable}-{digest}" if readable else digest
+    return f"{readable}~{digest}"  # no id that is used as it is has a `~`

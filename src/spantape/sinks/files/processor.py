@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.sdk.trace.export import SpanExportResult
 
 from ...guard import guard
 from ...interaction import is_ours
@@ -29,16 +28,16 @@ class FileSpanProcessor(SpanProcessor):
     def __init__(self, exporter: FileSpanExporter, settings: Settings, *, live_only: bool = False) -> None:
         self._exporter = exporter
         self._live = Live(exporter.writer, settings.latest_size)
-        self._keep = _nothing if live_only else self._put
+        self._live_only = live_only
         self._background: Background[ReadableSpan] = Background(
-            self._export,
+            exporter.write,
             size=settings.buffer_size,
             interval=settings.flush_interval,
             pulse=self._live.publish,
             forget=self._live.forget,
         )
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - OTel's
         """Take note of a call that begins."""
         with guard:
             if is_ours(span):
@@ -50,30 +49,23 @@ class FileSpanProcessor(SpanProcessor):
         with guard:
             if is_ours(span):
                 self._live.finished(span)
-                self._keep(span)
+                if not self._live_only:
+                    self._background.put(span)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write all that is buffered and bring the live view up to date."""
+        deadline = time.monotonic() + timeout_millis / 1000
         written = self._background.flush(timeout_millis / 1000)
-        self._background.beat()
+        self._background.beat(max(0.0, deadline - time.monotonic()))
         return written
 
     def shutdown(self) -> None:
         """Write all that is buffered and end the thread."""
         self._background.close()
         self._background.beat()
+        self._exporter.shutdown()
 
     @property
     def lost(self) -> int:
         """How many records could not be written in the end."""
-        return self._background.lost
-
-    def _put(self, span: ReadableSpan) -> None:
-        self._background.put(span)
-
-    def _export(self, spans: Sequence[ReadableSpan]) -> bool:
-        return self._exporter.export(spans) is SpanExportResult.SUCCESS
-
-
-def _nothing(_: ReadableSpan) -> None:
-    """Leave the writing to the exporter that the SDK made from the environment."""
+        return self._background.lost + self._exporter.lost

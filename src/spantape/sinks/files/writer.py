@@ -1,67 +1,156 @@
-"""Appending to files that are valid JSON arrays at every moment, one record a line."""
+"""Appending to files that are valid JSON arrays at every moment."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
-from filelock import FileLock
+from ...guard import guard
+from . import arrays, layout
+from .lease import Leases
+from .lock import is_held_here, locked
 
-from ... import jsontext
+Entry: TypeAlias = tuple[bytes, tuple[Path, ...]]
+"""A record and the files that it is still to be written to."""
 
-OPEN, SEPARATOR, CLOSE = b"[\n", b",\n", b"\n]\n"
+WAIT = 10.0
 
-_LOCK = ".lock"
-_WAIT = 10.0
-_BLOCK = 64 * 1024
-_TAIL = 64
+_MOST = 1000
 
 
 class FileWriter:
-    """Writes below one folder, safely beside every other process that does: one lock, `<base_dir>/.lock`, for all files.
+    """Writes below one folder, safely beside every other thread and process that does.
 
-    Appending costs the same however large the file is: the closing bracket is overwritten. Folders are made with mode
-    0700, files with 0600. Raises `OSError` (a full disk, no permission) and `filelock.Timeout`.
+    Appending costs the same however large the file is: the closing bracket is overwritten. What can't be written waits
+    for the next flush; beyond 1000 records the oldest are given up and counted in `lost`. Folders are made with mode
+    0700, files with 0600.
     """
 
     def __init__(self, base_dir: Path) -> None:
         self.base_dir = Path(base_dir).absolute()
-        self._lock = FileLock(self.base_dir / _LOCK, timeout=_WAIT, mode=0o600)
+        self.lost = 0
+        self._leases = Leases()
+        self._begin()
+
+    def put(self, line: bytes, paths: Sequence[Path]) -> None:
+        """Take a record, as JSON, for files given by their paths below the base folder."""
+        self._begin_in_child()
+        self._incoming.append((line, tuple(paths)))
+
+    def flush(self, timeout: float = WAIT) -> bool:
+        """Write what was put; False while something of it waits."""
+        self._begin_in_child()
+        # Inside our own write, in a finalizer that ended a span: the write that is going on takes it along.
+        if self._waits() and not is_held_here():
+            try:
+                with self.locked(timeout):
+                    self._write()
+                    while self._incoming:
+                        self._write()
+            except OSError as error:
+                self.excuse(error)
+                self._keep_some()
+        return not self._waits()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep every other writer of this folder, in any thread or process, out."""
+    def locked(self, timeout: float = WAIT) -> Iterator[None]:
+        """Keep every other writer out; raises `OSError`."""
         self._folder(self.base_dir)
-        with self._lock:
+        lock = self.base_dir / layout.lock_file()
+        if not lock.exists():
+            _create(lock, b"")
+        with locked(lock, timeout):
             yield
 
-    def append(self, lines: Mapping[Path, Sequence[bytes]]) -> None:
-        """Append lines (records as JSON) to files, given by their paths below the base folder."""
-        if not lines:
-            return
-        with self.locked():
-            for path, records in lines.items():
-                self._append(self.base_dir / path, records)
-
-    def replace(self, path: Path, records: Sequence[bytes]) -> None:
+    def replace(self, path: Path, lines: Sequence[bytes]) -> None:
         """Put a whole new array in a file's place, at once; to be called inside `locked()`."""
         target = self.base_dir / path
         self._folder(target.parent)
         fresh = target.with_suffix(".tmp")
-        with _opened(fresh, os.O_TRUNC) as file:
-            _write_all(file, OPEN + SEPARATOR.join(records) + CLOSE if records else b"[]\n")
-        fresh.replace(target)
+        try:
+            _create(fresh, arrays.OPEN + arrays.SEPARATOR.join(lines) + arrays.CLOSE if lines else b"[]\n")
+            fresh.replace(target)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
 
-    def _append(self, path: Path, records: Sequence[bytes]) -> None:
-        self._folder(path.parent)
+    def give_up(self) -> None:
+        """Count what still waits as lost, at the very end."""
+        self._lose(len(self._unwritten) + len(self._incoming))
+        self._begin()
+
+    def excuse(self, error: OSError) -> None:
+        """Say once why something is not written."""
+        place = self.base_dir
+        guard.warn_once(
+            f"write {type(error).__name__}", "spantape can't write to %s (%s); it will try again", place, error
+        )
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._incoming: deque[Entry] = deque()
+        self._unwritten: list[Entry] = []
+
+    def _begin_in_child(self) -> None:
+        if self._pid != os.getpid():  # what waited when the process forked is the parent's to write
+            self._begin()
+
+    def _waits(self) -> bool:
+        return bool(self._incoming or self._unwritten)
+
+    def _write(self) -> None:
+        """Write to every file that can be written to."""
+        while self._incoming:
+            self._unwritten.append(self._incoming.popleft())
+        files: dict[Path, list[bytes]] = {}
+        for line, paths in self._unwritten:
+            for path in paths:
+                files.setdefault(path, []).append(line)
+        failed = {path for path, lines in files.items() if not self._is_appended(path, lines)}
+        left = [(line, tuple(path for path in paths if path in failed)) for line, paths in self._unwritten]
+        left = [(line, paths) for line, paths in left if paths]
+        self._unwritten = left[-_MOST:]
+        self._lose(len(left) - _MOST)
+
+    def _is_appended(self, path: Path, lines: Sequence[bytes]) -> bool:
+        try:
+            self._append(self.base_dir / path, lines)
+        except OSError as error:
+            self.excuse(error)
+            return False
+        return True
+
+    def _append(self, path: Path, lines: Sequence[bytes]) -> None:
+        end = self._extend(path, lines) if path.exists() else 0
+        if end is None:
+            _put_aside(path)
+        if not end:
+            self.replace(path, lines)
+
+    def _extend(self, path: Path, lines: Sequence[bytes]) -> int | None:
+        """Write behind the records of a file; gives where they ended, with 0 and None there was nothing to extend."""
         with _opened(path) as file:
-            end, torn = body_end(file)
-            if torn:
-                os.ftruncate(file, end)
-            os.lseek(file, end, os.SEEK_SET)
-            _write_all(file, (SEPARATOR if end else OPEN) + SEPARATOR.join(records) + CLOSE)
+            end = arrays.end_of(file)
+            if end:
+                with self._leases.held(path, file):
+                    _overwrite(file, end, arrays.SEPARATOR + arrays.SEPARATOR.join(lines))
+        return end
+
+    def _keep_some(self) -> None:
+        excess = len(self._incoming) - _MOST
+        for _ in range(excess):
+            self._incoming.popleft()
+        self._lose(excess)
+
+    def _lose(self, count: int) -> None:
+        if count > 0:
+            self.lost += count
+            guard.warn_once("lost", "spantape lost %d records that it could not write to %s", count, self.base_dir)
 
     def _folder(self, path: Path) -> None:
         if path.is_dir():
@@ -71,70 +160,46 @@ class FileWriter:
         else:
             self._folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
+        path.chmod(0o700)  # whatever the umask
 
 
-def body_end(file: int) -> tuple[int, bool]:
-    """Give the offset after the last whole record of an open file (0: it holds none), and whether its end is torn.
-
-    A file whose last write was cut short (a crash, a full disk) ends in a part of a record.
-    """
-    size = os.lseek(file, 0, os.SEEK_END)
-    tail = _read(file, max(0, size - _TAIL), size)
-    body = tail.rstrip()
-    # A record has no line break inside, so a bracket at the start of a line is the array's own.
-    if body.endswith(b"\n]"):
-        return size - len(tail) + len(body[:-1].rstrip()), False
-    if body in {b"", b"[]", b"["}:
-        return 0, size > 0
-    return _last_whole(file, size), True
+def _overwrite(file: int, end: int, data: bytes) -> None:
+    """Write from the end of the last record on, and close the array."""
+    data += arrays.CLOSE
+    if os.fstat(file).st_size > end + len(data):
+        os.ftruncate(file, end)
+    try:
+        _write_at(file, end, data)
+    except OSError:
+        with suppress(OSError):  # a full disk: close the array again, in the room that it had
+            os.ftruncate(file, end + len(arrays.CLOSE))
+            _write_at(file, end, arrays.CLOSE)
+        raise
 
 
-def _last_whole(file: int, size: int) -> int:
-    """Go back line by line to the last one that is a record."""
-    end = size
-    for start in _line_starts(file, size):
-        line = _read(file, start, end).rstrip().rstrip(b",")
-        if isinstance(jsontext.loads_or(line), dict):
-            return start + len(line)
-        end = start
-    return 0
+def _create(path: Path, data: bytes) -> None:
+    with _opened(path, os.O_CREAT | os.O_TRUNC) as file:
+        path.chmod(0o600)  # whatever the umask
+        _write_at(file, 0, data)
 
 
-def _line_starts(file: int, size: int) -> Iterator[int]:
-    block_end = size
-    while block_end > 0:
-        block_start = max(0, block_end - _BLOCK)
-        block = _read(file, block_start, block_end)
-        found = block.rfind(b"\n")
-        while found >= 0:
-            yield block_start + found + 1
-            found = block.rfind(b"\n", 0, found)
-        block_end = block_start
-    yield 0
-
-
-def _read(file: int, start: int, end: int) -> bytes:
-    os.lseek(file, start, os.SEEK_SET)
-    parts: list[bytes] = []
-    while start < end:
-        part = os.read(file, end - start)
-        if not part:
-            break
-        parts.append(part)
-        start += len(part)
-    return b"".join(parts)
+def _put_aside(path: Path) -> None:
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    path.rename(aside)
+    guard.warn_once(str(path), "spantape found no JSON array in %s and moved the file to %s", path, aside)
 
 
 @contextmanager
 def _opened(path: Path, flags: int = 0) -> Iterator[int]:
-    file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | flags, 0o600)
+    file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) | flags, 0o600)
     try:
         yield file
     finally:
         os.close(file)
 
 
-def _write_all(file: int, data: bytes) -> None:
+def _write_at(file: int, position: int, data: bytes) -> None:
+    os.lseek(file, position, os.SEEK_SET)
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]

@@ -3,28 +3,58 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from ...errors import SettingError
+from ...settings import PROTOCOL, Settings
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
-
-    from ...settings import Settings
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_EXPORTERS = "OTEL_TRACES_EXPORTER"
 _TRACES_PATH = "/v1/traces"
+_GRPC_PORT, _HTTP_PORT = 4317, 4318
+
+
+def processor(settings: Settings) -> SpanProcessor | None:
+    """Give what sends spans, or None when nobody asked for it."""
+    if endpoint(settings) is None:
+        return None
+    from .sender import Sender
+
+    try:
+        return Sender(partial(exporter, settings), settings.buffer_size, settings.flush_interval)
+    except SettingError:
+        raise
+    except ValueError as error:
+        raise SettingError(f"an OTEL_EXPORTER_OTLP_* variable has a value that can't be used: {error}") from error
 
 
 def endpoint(settings: Settings) -> str | None:
     """Give where spans are sent, or None when nobody asked for it."""
-    return settings.otlp_endpoint or next(filter(None, map(os.environ.get, _ENDPOINTS)), None)
+    return settings.otlp_endpoint or (_variable(_ENDPOINTS)[1] if _is_wanted_for_traces() else None)
 
 
 def protocol(settings: Settings) -> str:
-    """Give the protocol: the setting, OpenTelemetry's variables, or what the port stands for."""
-    said = settings.otlp_protocol or next(filter(None, map(os.environ.get, _PROTOCOLS)), None)
-    return said or ("http/protobuf" if _port(endpoint(settings) or "") == 4318 else "grpc")
+    """Give the protocol: the setting, OpenTelemetry's variables, or what the address stands for."""
+    name, said = _variable(_PROTOCOLS)
+    if settings.otlp_protocol or said:
+        return settings.otlp_protocol or str(PROTOCOL.read(name, said))
+    parts = _split(endpoint(settings) or "")
+    return "http/protobuf" if parts.port == _HTTP_PORT or parts.path.strip("/") else "grpc"
+
+
+def about(settings: Settings) -> str:
+    """Say where spans are sent, and how; without a password that may be in the address."""
+    parts = _split(endpoint(settings) or "")
+    place = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().removeprefix("//")
+    return f"{place} ({protocol(settings)})"
 
 
 def exporter(settings: Settings) -> SpanExporter:
@@ -39,16 +69,40 @@ def exporter(settings: Settings) -> SpanExporter:
     return Http(endpoint=_traces_url(target) if target else None)
 
 
-def host_and_port(address: str) -> tuple[str | None, int | None]:
-    """Give what an OTLP address points at, to compare two of them."""
-    parts = urlsplit(address if "://" in address else f"//{address}")
-    host = {"127.0.0.1": "localhost", "::1": "localhost"}.get(parts.hostname or "", parts.hostname)
-    return host, parts.port or (4318 if parts.path else 4317)
+def is_sent_by(processors: Iterable[object], settings: Settings) -> bool:
+    """Say whether processors of the application's send the spans already to where we would."""
+    exporters = (getattr(processor, "span_exporter", None) for processor in processors)
+    theirs = [one for one in exporters if type(one).__module__.startswith("opentelemetry.exporter.otlp")]
+    if settings.otlp_endpoint is None:
+        return bool(theirs)
+    ours = _place(settings.otlp_endpoint)
+    return any(_place(str(getattr(one, "_endpoint", ""))) == ours for one in theirs)
+
+
+def _is_wanted_for_traces() -> bool:
+    """Respect `OTEL_TRACES_EXPORTER`: an endpoint may be meant for metrics and logs only."""
+    return "otlp" in os.environ.get(_EXPORTERS, "otlp")
+
+
+def _variable(names: Iterable[str]) -> tuple[str, str | None]:
+    return next(((name, os.environ[name]) for name in names if os.environ.get(name)), ("", None))
+
+
+def _place(address: str) -> tuple[str, int | None]:
+    """Give what an address points at, to compare two of them; a collector's two usual ports are one place."""
+    parts = _split(address)
+    host = {"127.0.0.1": "localhost", "::1": "localhost"}.get(parts.hostname or "", parts.hostname or "")
+    try:
+        port = parts.port or _GRPC_PORT
+    except ValueError:  # a target that only gRPC understands
+        return address, None
+    return host, _GRPC_PORT if port == _HTTP_PORT else port
+
+
+def _split(address: str) -> SplitResult:
+    return urlsplit(address if "://" in address else f"//{address}")
 
 
 def _traces_url(address: str) -> str:
-    return address if urlsplit(address).path.strip("/") else address.rstrip("/") + _TRACES_PATH
-
-
-def _port(address: str) -> int | None:
-    return host_and_port(address)[1] if address else None
+    base = address.rstrip("/")
+    return base if base.endswith(_TRACES_PATH) else base + _TRACES_PATH

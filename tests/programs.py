@@ -1,0 +1,38 @@
+"""Runs small programs in a process of their own: what is global, or happens at exit, needs one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+CALL = """
+def ask(url, text="hi", **more):
+    import openai
+    with openai.OpenAI(base_url=url, api_key="test", http_client=openai.DefaultHttpxClient(verify=False)) as client:
+        return client.chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": text}], **more
+        )
+"""
+
+
+def run(code: str, *arguments: str | Path, command: tuple[str, ...] = (), **variables: str) -> str:
+    """Run a program that has `ask(url, text)` and its arguments in `sys.argv[1:]`; gives what it printed.
+
+    With a `command` (like `opentelemetry-instrument`) before it, warnings are no errors: they may be other people's.
+    """
+    program = "import sys\n" + CALL + textwrap.dedent(code)
+    python = [sys.executable] if command else [sys.executable, "-W", "error"]
+    done = subprocess.run(
+        [*command, *python, "-c", program, *map(str, arguments)],
+        check=False,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout + done.stderr

@@ -1,0 +1,208 @@
+"""`json.load` works on every file of the layout, at every moment: a reader needs to know nothing of us."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from sinks_tape import Tape, end, ended, files, loaded, provider, python, span_ids, start, until
+
+from spantape.sinks.files import FileSpanExporter, lease
+
+THREADS = 8
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has leases")
+
+
+class Reader(threading.Thread):
+    """Reads every file there is with `json.load`, again and again."""
+
+    def __init__(self, base_dir: Path) -> None:
+        super().__init__()
+        self.base_dir, self.done = base_dir, threading.Event()
+        self.loads, self.failures = Counter[str](), list[str]()
+
+    def run(self) -> None:
+        while not self.done.is_set():
+            for file in files(self.base_dir):
+                try:
+                    loaded(file)
+                except ValueError as error:
+                    self.failures.append(f"{file}: {error}")
+                self.loads[file.parent.name.partition("_")[0]] += 1
+
+    def __enter__(self) -> Reader:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.join()
+
+
+def in_threads(work: Callable[[int], None]) -> None:
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@LINUX
+@pytest.mark.parametrize(("calls", "characters"), [(150, 50), (60, 3_000), (8, 200_000)])
+def test_while_eight_threads_record(taped: Callable[..., Tape], calls: int, characters: int) -> None:
+    tape = taped(buffer_size=20, flush_interval=0.02)
+    ids: list[str] = []
+
+    def record(number: int) -> None:
+        for turn in range(calls):
+            error = "Oops" if turn % 10 == 0 else None
+            ids.append(tape.call(f"{number}-{turn // 50}", "天" * characters, error=error))
+            time.sleep(0.001)
+
+    with Reader(tape.base_dir) as reader:
+        in_threads(record)
+        assert tape.flush()
+
+    assert reader.failures == []
+    assert {"by", "session", "errors", "real"} >= set(reader.loads) >= {"by", "session"}
+    assert sorted(span_ids(tape.base_dir)) == sorted(span_ids(tape.base_dir, "by_session")) == sorted(ids)
+    assert len(span_ids(tape.base_dir, "errors")) == THREADS * len(range(0, calls, 10))
+
+
+@LINUX
+def test_for_a_reader_in_another_process(tape: Tape) -> None:
+    script = """
+        import sys
+        from pathlib import Path
+        from sinks_tape import files, loaded
+
+        print("ready", flush=True)
+        loads = 0
+        while not Path(sys.argv[1], "stop").exists():
+            for file in files(Path(sys.argv[1])):
+                loaded(file)
+                loads += 1
+        print(loads)
+    """
+    tape.call("0")
+    tape.flush()
+    reader = python(script, tape.base_dir)
+    assert reader.stdout
+    assert reader.stdout.readline() == "ready\n"
+
+    def record(number: int) -> None:
+        for _ in range(60):
+            tape.call(str(number), "x" * 20_000)
+            time.sleep(0.002)
+
+    in_threads(record)
+    tape.flush()
+    (tape.base_dir / "stop").touch()
+    out, err = reader.communicate(timeout=30)
+    assert reader.returncode == 0, err
+    assert int(out) > 10
+
+
+@LINUX
+def test_with_the_exporter_alone(base_dir: Path) -> None:
+    tracer = provider(SimpleSpanProcessor(FileSpanExporter(base_dir))).get_tracer("spantape.test")
+    ids: list[str] = []
+
+    def record(number: int) -> None:
+        ids.extend(end(start(tracer, str(number))) for _ in range(25))
+
+    with Reader(base_dir) as reader:
+        in_threads(record)
+
+    assert reader.failures == []
+    assert sorted(span_ids(base_dir)) == sorted(ids)
+
+
+@LINUX
+def test_a_reader_is_waited_for(tape: Tape) -> None:
+    tape.call("5")
+    tape.flush()
+    with tape.date_file.open(encoding="utf-8") as opened:
+        before = opened.read()
+        opened.seek(0)
+        tape.call("5")
+        writing = threading.Thread(target=tape.flush)
+        writing.start()
+        until(lambda: len(loaded(next((tape.base_dir / "by_session" / "session_5").iterdir()))) == 2)
+        assert opened.read() == before
+    writing.join()
+    assert len(loaded(tape.date_file)) == 2
+
+
+@LINUX
+def test_a_reader_that_never_ends_is_waited_for_once(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "PATIENCE", 0.2)
+    tape.call("5")
+    tape.flush()
+    took = []
+    with tape.date_file.open(encoding="utf-8"):  # tail -f
+        for _ in range(5):
+            tape.call("5")
+            began = time.monotonic()
+            assert tape.flush()
+            took.append(time.monotonic() - began)
+    assert took[0] > 0.2
+    assert max(took[1:]) < 0.2
+    assert len(loaded(tape.date_file)) == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="fork")
+def test_without_leases(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS: only the moment of the write itself is not covered."""
+    monkeypatch.setattr(lease, "_take", lambda _: False)
+    for _ in range(3):
+        tape.call("5")
+        tape.flush()
+    assert len(loaded(tape.date_file)) == 3
+
+
+def test_a_new_file_appears_whole(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[Path]] = []
+    write = os.write
+
+    def watch(file: int, data: bytes) -> int:
+        seen.append(files(base_dir))
+        return write(file, data[: max(1, len(data) // 2)])  # as a disk that takes half
+
+    monkeypatch.setattr(os, "write", watch)
+    FileSpanExporter(base_dir).export([ended("5")])
+
+    for before in seen:
+        for file in before:
+            loaded(file)
+    assert len(seen) > 4
+    assert len(files(base_dir)) == 2
+
+
+def test_appending_does_not_read_the_file(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exporter = FileSpanExporter(base_dir)
+    exporter.export([ended("5", "x" * 1_000_000) for _ in range(10)])
+    counted = Counter[str]()
+    read, write = os.read, os.write
+
+    def reading(file: int, size: int) -> bytes:
+        counted["read"] += size
+        return read(file, size)
+
+    def writing(file: int, data: bytes) -> int:
+        counted["written"] += len(data)
+        return write(file, data)
+
+    monkeypatch.setattr(os, "read", reading)
+    monkeypatch.setattr(os, "write", writing)
+    exporter.export([ended("5")])
+
+    assert counted["read"] < 1000
+    assert counted["written"] < 10_000

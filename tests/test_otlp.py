@@ -1,0 +1,562 @@
+"""Spans over OTLP: on when asked for, once, the same as in the files; and harmless when nobody is there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+import openai
+import spantape
+from programs import run
+from receivers import Received, grpc_receiver, http_receiver
+from spantape.settings import Settings
+from spantape.sinks import otlp
+from spantape.sinks.otlp import sender
+from spantape.sinks.otlp.sender import Sender
+from spantape.testing import ScriptedServer, completion
+
+SAID = "你好，杭州 🎉"
+ENDPOINT, TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """A thread that still tries to send would log into the next test."""
+    yield
+    spantape.uninstrument()
+    for thread in threading.enumerate():
+        if thread.name == "spantape-otlp":
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def ask(server: ScriptedServer) -> Iterator[Ask]:
+    http = openai.DefaultHttpxClient(verify=False)
+    with openai.OpenAI(base_url=server.url, api_key="test", http_client=http) as client:
+
+        def create(text: str = SAID, **more: Any) -> Any:
+            messages: Any = [{"role": "user", "content": text}]
+            return client.chat.completions.create(model="gpt-4o-mini", messages=messages, **more)
+
+        yield create
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., None]:
+    def instrument(**settings: Any) -> None:
+        spantape.instrument(**({"base_dir": tmp_path / "records"} | settings))
+
+    return instrument
+
+
+@pytest.fixture(params=["grpc", "http/protobuf"])
+def backend(request: pytest.FixtureRequest) -> Iterator[Received]:
+    receiver: Any = grpc_receiver if request.param == "grpc" else http_receiver
+    with receiver() as received:
+        received.protocol = request.param
+        yield received
+
+
+@pytest.fixture
+def collector() -> Iterator[Received]:
+    with http_receiver() as received:
+        yield received
+
+
+def records() -> list[dict[str, Any]]:
+    assert spantape.flush()
+    return spantape.recordings().get_latest_interactions(1000)[::-1]
+
+
+# --- the same as in the files
+
+
+def check_the_same(received: Received) -> None:
+    found = records()
+    assert len(found) == len(received.ours) == 2
+    for record, span in zip(found, received.ours, strict=True):
+        assert (span["trace_id"], span["span_id"]) == (record["trace_id"], record["span_id"])
+        assert span["parent_id"] == record["parent_span_id"]
+        attributes = span["attributes"]
+        assert attributes["gen_ai.response.id"] == record["response_id"]
+        assert attributes["gen_ai.usage.input_tokens"] == record["usage"]["input_tokens"]
+        assert attributes["gen_ai.response.finish_reasons"] == record["finish_reasons"] == ["stop"]
+        assert attributes["spantape.cost.total"] == record["cost"]["total"]
+        assert attributes["session.id"] == record["session_id"] == "会话"
+        assert SAID in attributes["gen_ai.input.messages"]
+        assert SAID in attributes["gen_ai.output.messages"]
+        assert SAID in record["prompt"]
+        assert SAID in record["response"]
+
+
+def test_on_by_the_setting(backend: Any, start: Ask, ask: Ask) -> None:
+    start(otlp_endpoint=backend.url, otlp_protocol=backend.protocol)
+    with spantape.session("会话"):
+        ask()
+        list(ask(stream=True, stream_options={"include_usage": True}))
+    check_the_same(backend)
+
+
+@pytest.mark.parametrize("variable", [ENDPOINT, TRACES])
+def test_on_by_opentelemetrys_variables(
+    variable: str, backend: Any, start: Ask, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/traces" if variable == TRACES and backend.protocol != "grpc" else ""
+    monkeypatch.setenv(variable, backend.url + path)
+    monkeypatch.setenv(PROTOCOL, backend.protocol)
+    start()
+    with spantape.session("会话"):
+        ask()
+        list(ask(stream=True, stream_options={"include_usage": True}))
+    check_the_same(backend)
+
+
+def test_opentelemetrys_other_variables_hold(
+    collector: Received, start: Ask, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+    start(otlp_endpoint=collector.url, otlp_protocol="http/protobuf")
+    ask()
+    assert spantape.flush()
+    headers = {name.lower(): value for name, value in collector.headers[0].items()}
+    assert (headers["authorization"], headers["content-encoding"]) == ("Bearer x", "gzip")
+    assert collector.ours[0]["resource"]["service.name"] == "shop"
+
+
+@pytest.mark.parametrize(
+    ("below", "path"),
+    [("", "/v1/traces"), ("/", "/v1/traces"), ("/v1/traces", "/v1/traces"), ("/api/otel", "/api/otel/v1/traces")],
+)
+def test_an_http_address_with_or_without_its_path(
+    below: str, path: str, collector: Received, start: Ask, ask: Ask
+) -> None:
+    start(otlp_endpoint=collector.url + below, otlp_protocol="http/protobuf")
+    ask()
+    assert spantape.flush()
+    assert collector.headers[0]["path"] == path
+
+
+# --- asked for, or not
+
+
+@pytest.mark.parametrize(
+    ("given", "variables", "expected"),
+    [
+        ({}, {}, (None, "grpc")),
+        ({}, {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://m:4317", PROTOCOL: "grpc"}, (None, "grpc")),
+        ({}, {ENDPOINT: "http://a:4317"}, ("http://a:4317", "grpc")),
+        ({}, {ENDPOINT: "http://a:4318"}, ("http://a:4318", "http/protobuf")),
+        ({}, {ENDPOINT: "http://a:4318", PROTOCOL: "grpc"}, ("http://a:4318", "grpc")),
+        ({}, {ENDPOINT: "http://a:4317", TRACES: "http://b:4317"}, ("http://b:4317", "grpc")),
+        ({}, {ENDPOINT: "a:4317"}, ("a:4317", "grpc")),
+        ({"otlp_endpoint": "http://c"}, {ENDPOINT: "http://a:4318"}, ("http://c", "grpc")),
+        ({"otlp_endpoint": "http://c/"}, {}, ("http://c/", "grpc")),
+        ({"otlp_endpoint": "https://c/otel"}, {}, ("https://c/otel", "http/protobuf")),
+        ({"otlp_endpoint": "http://c", "otlp_protocol": "grpc"}, {PROTOCOL: "http/protobuf"}, ("http://c", "grpc")),
+        ({"otlp_endpoint": "https://c:4317/otel"}, {}, ("https://c:4317/otel", "http/protobuf")),
+        ({}, {ENDPOINT: "http://a:4317", "OTEL_TRACES_EXPORTER": "none"}, (None, "grpc")),
+        ({}, {ENDPOINT: "http://a:4317", "OTEL_TRACES_EXPORTER": "spantape,otlp"}, ("http://a:4317", "grpc")),
+        ({"otlp_endpoint": "http://c"}, {"OTEL_TRACES_EXPORTER": "none"}, ("http://c", "grpc")),
+    ],
+)  # fmt: skip
+def test_where_and_how(given: Any, variables: Any, expected: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.load(**given)
+    assert (otlp.endpoint(settings), otlp.protocol(settings)) == expected
+    processor = otlp.processor(settings)
+    assert (processor is None) == (expected[0] is None)
+    if processor is not None:
+        processor.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({PROTOCOL: "http/json"}, f"^{PROTOCOL} is 'http/json', which spantape can't use: give grpc or http/protobuf$"),
+        ({ENDPOINT: "http://a:many"}, "OTEL_EXPORTER_OTLP.*'many'"),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "long"}, "OTEL_EXPORTER_OTLP.*'long'"),
+    ],
+)
+def test_a_bad_variable_is_one_clear_error(
+    variables: dict[str, str], said: str, start: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ({ENDPOINT: "http://a:4317"} | variables).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(spantape.SettingError, match=said):
+        start()
+    monkeypatch.delenv(ENDPOINT)
+    start()  # and none of our business without OTLP
+
+
+def test_nothing_is_sent_and_nothing_is_logged_unasked(
+    start: Ask, ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sender, "Sender", None)
+    with caplog.at_level(logging.INFO):
+        start()
+        ask()
+        assert len(records()) == 1
+        spantape.uninstrument()
+    assert [line.levelno for line in caplog.records if not line.name.startswith("httpx")] == [logging.INFO]
+
+
+def test_the_one_line_says_where_to(
+    start: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="spantape"):
+        start(otlp_endpoint="http://user:password@127.0.0.1:1/x")
+        spantape.uninstrument()
+        monkeypatch.setenv(ENDPOINT, "localhost:1")
+        start()
+    assert caplog.messages[0].endswith("sends spans to http://127.0.0.1:1/x (http/protobuf)")
+    assert caplog.messages[1].endswith("sends spans to localhost:1 (grpc)")
+
+
+# --- once, and beside the application's own
+
+
+def app(exporter: Any, **options: Any) -> TracerProvider:
+    resource = Resource.create({"service.name": "shop"})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False, **options)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    return provider
+
+
+def http_exporter(received: Received) -> Any:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter(endpoint=f"{received.url}/v1/traces")
+
+
+@pytest.mark.parametrize("how", ["variable", "setting"])
+@pytest.mark.parametrize("when", ["before", "after instrument", "after the first call"])
+def test_an_application_that_sends_itself(
+    how: str, when: str, collector: Received, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    settings = {"otlp_endpoint": collector.url.replace("127.0.0.1", "localhost")}
+    if how == "variable":
+        monkeypatch.setenv(ENDPOINT, collector.url)
+        settings = {}
+    apm = BatchSpanProcessor(http_exporter(collector))
+    if when == "before":
+        provider.add_span_processor(apm)
+    spantape.instrument(otlp_protocol="http/protobuf", tracer_provider=provider, **settings)
+    if when == "after the first call":
+        ask()
+    if when != "before":
+        provider.add_span_processor(apm)
+    ask()
+    provider.force_flush()
+    found = [record["span_id"] for record in records()]
+    assert sorted(span["span_id"] for span in collector.ours) == sorted(found)
+    provider.shutdown()
+
+
+def test_an_endpoint_of_ours_beside_the_applications(collector: Received, start: Ask, ask: Ask) -> None:
+    with http_receiver() as theirs:
+        provider = app(http_exporter(theirs))
+        start(otlp_endpoint=collector.url, otlp_protocol="http/protobuf", tracer_provider=provider)
+        with provider.get_tracer("shop").start_as_current_span("GET /"):
+            ask()
+        assert spantape.flush()
+        provider.shutdown()
+    assert [span["name"] for span in collector.spans] == ["chat gpt-4o-mini"]
+    assert sorted(span["name"] for span in theirs.spans) == ["GET /", "chat gpt-4o-mini"]
+    assert collector.spans[0]["resource"]["service.name"] == "shop"
+    assert collector.spans[0]["parent_id"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "same"),
+    [
+        ("http://localhost:4317", "http://127.0.0.1:4317", True),
+        ("localhost:4317", "http://localhost:4318", True),
+        ("http://collector:4318/v1/traces", "http://collector", True),
+        ("http://collector:4317", "http://other:4317", False),
+        ("http://collector:4317", "http://collector:6006", False),
+        ("unix:///run/otlp:a", "http://collector:4317", False),
+        ("http://collector:bad", "http://collector", False),
+    ],
+)
+def test_the_same_place(theirs: str, ours: str, same: bool) -> None:
+    exporter = type("Exporter", (), {"__module__": "opentelemetry.exporter.otlp.x", "_endpoint": theirs})()
+    processor = type("Processor", (), {"span_exporter": exporter})()
+    assert otlp.is_sent_by([object(), processor], Settings(otlp_endpoint=ours)) is same
+    assert otlp.is_sent_by([processor], Settings())
+    assert not otlp.is_sent_by([object()], Settings())
+
+
+def test_what_a_sampler_leaves_out_is_not_sent(collector: Received, start: Ask, ask: Ask) -> None:
+    provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    start(otlp_endpoint=collector.url, otlp_protocol="http/protobuf", tracer_provider=provider)
+    ask()
+    assert len(records()) == 1
+    assert collector.spans == []
+
+
+def test_instrument_again_sends_once(collector: Received, start: Ask, ask: Ask) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    for _ in range(2):
+        start(otlp_endpoint=collector.url, otlp_protocol="http/protobuf", tracer_provider=provider)
+        ask()
+        spantape.uninstrument()
+    assert len(collector.ours) == 2
+
+
+def test_the_applications_shutdown_does_not_end_the_sending(collector: Received, start: Ask, ask: Ask) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    start(otlp_endpoint=collector.url, otlp_protocol="http/protobuf", tracer_provider=provider)
+    ask()
+    provider.shutdown()
+    assert len(collector.ours) == 1
+    ask()
+    assert spantape.flush()
+    assert len(collector.ours) == 2
+
+
+# --- nobody there, or somebody slow
+
+
+@pytest.fixture
+def nobody() -> str:
+    """An address at which nobody listens."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An address at which somebody listens and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as open_socket:
+        yield f"http://127.0.0.1:{open_socket.getsockname()[1]}"
+
+
+@pytest.mark.usefixtures("forgiving")
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+@pytest.mark.parametrize("place", ["nobody", "silent"])
+def test_a_dead_backend_costs_nothing_and_holds_up_nobody(
+    protocol: str, place: str, ask: Ask, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.setattr(sender, "_PATIENCE", 0.2)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    spantape.instrument(otlp_endpoint=request.getfixturevalue(place), otlp_protocol=protocol, buffer_size=1)
+    began = time.monotonic()
+    for _ in range(20):
+        ask()
+    called = time.monotonic()
+    done = spantape.flush(0.2)
+    flushed = time.monotonic()
+    spantape.uninstrument()
+    ended = time.monotonic()
+    assert called - began < 5
+    assert flushed - called < 0.9
+    assert ended - flushed < 0.9
+    assert not done or (protocol, place) == ("http/protobuf", "nobody")  # older exporters give up at once
+    assert len(spantape.recordings().get_latest_interactions()) == 20
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_dead_backend_does_not_hold_up_the_exit(
+    protocol: str, silent: str, server: ScriptedServer, tmp_path: Path
+) -> None:
+    said = run(
+        """
+        import atexit, time, spantape
+        from opentelemetry.sdk.trace import TracerProvider
+
+        url, folder, endpoint, protocol = sys.argv[1:]
+        atexit.register(lambda: print(time.monotonic() - began))
+        provider = TracerProvider()
+        spantape.instrument(
+            base_dir=folder, otlp_endpoint=endpoint, otlp_protocol=protocol, tracer_provider=provider
+        )
+        ask(url)
+        began = time.monotonic()
+        """,
+        server.url,
+        tmp_path / "records",
+        silent,
+        protocol,
+    )
+    assert float(said.splitlines()[0]) < 5
+    assert len(spantape.recordings(tmp_path / "records").get_latest_interactions()) == 1
+
+
+class Exporter(SpanExporter):
+    """Keeps what it is given; waits while `gate` is closed."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Any]] = []
+        self.gate, self.waiting, self.closed = threading.Event(), threading.Event(), threading.Event()
+        self.gate.set()
+
+    def export(self, spans: Any) -> SpanExportResult:
+        self.waiting.set()
+        self.gate.wait(10)
+        self.batches.append(list(spans))
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        self.closed.set()
+
+    @property
+    def names(self) -> list[str]:
+        return [span.name for batch in self.batches for span in batch]
+
+
+def tracer_to(processor: Any) -> Any:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    return provider.get_tracer("spantape")
+
+
+def test_batches_are_full_or_due_or_asked_for() -> None:
+    exporter = Exporter()
+    processor = Sender(lambda: exporter, size=3, interval=3600)
+    tracer = tracer_to(processor)
+    for number in range(7):
+        tracer.start_span(str(number)).end()
+    assert processor.force_flush(5000)
+    assert [len(batch) for batch in exporter.batches] == [3, 3, 1]
+    assert exporter.names == list("0123456")
+    processor.shutdown()
+    quick = Sender(lambda: exporter, size=3, interval=0.01)
+    exporter.waiting.clear()
+    tracer_to(quick).start_span("due").end()
+    assert exporter.waiting.wait(5)
+    quick.shutdown()
+
+
+def test_shutdown_sends_the_rest_and_closes_the_exporter() -> None:
+    exporter = Exporter()
+    processor = Sender(lambda: exporter, size=100, interval=3600)
+    tracer = tracer_to(processor)
+    tracer.start_span("last").end()
+    processor.shutdown()
+    processor.shutdown()
+    assert exporter.names == ["last"]
+    assert exporter.closed.wait(5)
+    tracer.start_span("too late").end()
+    assert not processor.force_flush(10)
+    assert exporter.names == ["last"]
+
+
+def test_a_slow_backend_loses_what_is_too_much_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sender, "_MOST_WAITING", 5)
+    exporter = Exporter()
+    exporter.gate.clear()
+    processor = Sender(lambda: exporter, size=1, interval=3600)
+    tracer = tracer_to(processor)
+    tracer.start_span("first").end()
+    assert exporter.waiting.wait(5)
+    for number in range(20):
+        tracer.start_span(str(number)).end()
+    assert not processor.force_flush(10)
+    exporter.gate.set()
+    assert processor.force_flush(5000)
+    assert exporter.names == ["first", *"01234"]
+    assert caplog.messages == ["spantape leaves spans out of OTLP: 5 wait to be sent"]
+    processor.shutdown()
+
+
+def test_after_giving_up_the_rest_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "_PATIENCE", 0.01)
+    exporter = Exporter()
+    exporter.gate.clear()
+    processor = Sender(lambda: exporter, size=1, interval=3600)
+    tracer = tracer_to(processor)
+    for number in range(5):
+        tracer.start_span(str(number)).end()
+    processor.shutdown()
+    exporter.gate.set()
+    assert exporter.closed.wait(5)
+    assert exporter.names == ["0"]
+
+
+def test_large_spans_are_sent_in_parts_that_a_server_takes(start: Ask, ask: Ask, server: ScriptedServer) -> None:
+    with grpc_receiver() as backend:
+        start(otlp_endpoint=backend.url, otlp_protocol="grpc", flush_interval=3600)
+        for _ in range(5):
+            server.replies(completion("好" * 250_000))
+            ask("你" * 250_000)
+        assert spantape.flush()
+        assert len(backend.ours) == 5
+        assert max(backend.requests) < 4 * 1024 * 1024
+
+
+def test_the_exporters_own_requests_are_not_traced(collector: Received, start: Ask, ask: Ask) -> None:
+    from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+    seen: list[bool] = []
+
+    class Looking(Exporter):
+        def export(self, spans: Any) -> SpanExportResult:
+            seen.append(is_instrumentation_enabled())
+            return super().export(spans)
+
+    processor = Sender(Looking, size=1, interval=3600)
+    tracer_to(processor).start_span("x").end()
+    processor.shutdown()
+    assert seen == [False]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_forked_child_sends_its_own(protocol: str, server: ScriptedServer, tmp_path: Path) -> None:
+    receiver: Any = grpc_receiver if protocol == "grpc" else http_receiver
+    with receiver() as backend:
+        run(
+            """
+            import os, warnings, spantape
+            warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads
+            url, folder, endpoint, protocol = sys.argv[1:]
+            spantape.instrument(
+                base_dir=folder, otlp_endpoint=endpoint, otlp_protocol=protocol, flush_interval=3600
+            )
+            ask(url, "parent, first")
+            child = os.fork()
+            ask(url, "parent" if child else "child")
+            assert spantape.flush(8)
+            if child:
+                assert os.waitpid(child, 0)[1] == 0
+            """,
+            server.url,
+            tmp_path / "records",
+            backend.url,
+            protocol,
+        )
+    assert len(backend.ours) == 3
+    assert len({span["span_id"] for span in backend.ours}) == 3
+
+
+def test_an_exporter_of_the_applications_is_a_simple_one_too(collector: Received, start: Ask, ask: Ask) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(http_exporter(collector)))
+    start(otlp_endpoint=collector.url, otlp_protocol="http/protobuf", tracer_provider=provider)
+    ask()
+    assert spantape.flush()
+    assert len(collector.ours) == 1
