@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that are made from the code: `make docs`. A test checks that they are current."""
+"""Write the parts of the documentation that are made from the code: `make docs`. A test checks that they are so."""
 
 from __future__ import annotations
 

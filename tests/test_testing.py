@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import openai
 import pytest
 from pydantic import BaseModel
 
+import openai
 from spantape.testing import Reply, ScriptedServer, completion, error, stream
 
 if TYPE_CHECKING:

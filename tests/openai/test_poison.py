@@ -1,7 +1,7 @@
 """Whatever function of ours fails, the application's results and exceptions are those it would have had without us.
 
-Every function of the modules that run inside a call is replaced in turn by one that raises. Left out is only the frame:
-the functions that consist of a guard and of handing through what the client gives, which therefore have nothing to fail.
+Every function of the modules that run inside a call is replaced in turn by one that raises. Left out is only the
+frame: the functions that consist of a guard and of handing through what the client gives, and so have nothing to fail.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ MODULES = [
     "instrumentors.openai.client",
     "instrumentors.openai.provider",
     "sinks._background",
+    "sinks.files.arrays",
     "sinks.files.exporter",
     "sinks.files.layout",
+    "sinks.files.lease",
     "sinks.files.live",
+    "sinks.files.lock",
     "sinks.files.processor",
     "sinks.files.writer",
 ]
@@ -71,6 +74,7 @@ FRAME = {
     "instrumentors.openai.client.Opening.__init__",
     "instrumentors.openai.client.Opening.returned",
     "instrumentors.openai.client.PostParser.__call__",
+    "sinks._background.Background._run",
     "context.session.__init__",
     "context.session.__enter__",
     "context.session.__exit__",

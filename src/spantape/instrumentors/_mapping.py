@@ -21,9 +21,10 @@ _SCALARS = (str, int, float, bool, type(None))
 
 def fields(value: Any) -> Mapping[str, Any]:
     """View a mapping or a client's model as a mapping, without copying what is in it; anything else is empty."""
-    if type(value) is dict:
-        return value
-    if _is_model(type(value)):
+    kind: type = type(value)
+    if kind is dict:
+        return value  # type: ignore[no-any-return]
+    if _is_model(kind):
         extra = getattr(value, "__pydantic_extra__", None)
         return {**vars(value), **extra} if extra else vars(value)
     return value if isinstance(value, Mapping) else _EMPTY

@@ -152,11 +152,16 @@ class Background(Generic[T]):
             self._starting.release()
 
     def _run(self) -> None:
-        while not self._closed:
-            busy = self._cycle()
-            written = self.flush()
-            if written and not busy:
-                self._sleep()
+        with guard:
+            while not self._closed:
+                self._round()
+        self._thread = None  # if that failed: the next item starts another one
+
+    def _round(self) -> None:
+        busy = self._cycle()
+        written = self.flush()
+        if written and not busy:
+            self._sleep()
 
     def _cycle(self) -> bool:
         """Let one interval pass, or less if the buffer fills up; give whether there is more to do soon."""
