@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry import trace
 
 import spantape
 from recorded import Recorded
@@ -26,6 +27,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.chdir(here)
     yield
     spantape.uninstrument()
+    assert not trace.get_current_span().get_span_context().is_valid, "a span was left current"
 
 
 @pytest.fixture

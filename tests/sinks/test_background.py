@@ -196,7 +196,7 @@ def test_a_write_that_hangs_keeps_nobody_waiting_twice(
     sink.gate.set()
     assert background.flush()
     assert sink.taken == [0, *range(41, 51)]
-    assert warnings() == ["spantape loses records: its buffer is full, and a write does not come to an end"]
+    assert warnings() == ["spantape loses records: a write does not come to an end"]
     background.put(51)
     assert background.flush()
     assert background.lost == 40
@@ -316,3 +316,21 @@ def test_one_that_is_not_needed_any_more_can_go(sink: Sink) -> None:
     del background
     gc.collect()
     assert gone() is None
+
+
+def test_an_end_that_can_not_wait(
+    make: Callable[..., Background[int]], sink: Sink, monkeypatch: pytest.MonkeyPatch, warnings: Callable[[], list[str]]
+) -> None:
+    monkeypatch.setattr(_background, "_CALLER_WAITS", 0.1)
+    background = make(interval=3600)
+    sink.gate.clear()
+    for number in range(7):
+        background.put(number)
+    assert sink.inside.wait(20)
+    monkeypatch.setattr(background, "flush", lambda: Background.flush(background, 0.1))
+    assert not background.close()
+    assert background.lost == 2
+    assert len(warnings()) == 1
+    sink.gate.set()
+    until(lambda: sink.taken == [0, 1, 2, 3, 4])
+    monkeypatch.undo()

@@ -252,3 +252,34 @@ def test_a_process_that_holds_the_lock(tape: Tape) -> None:
     assert tape.flush()
 
     assert [record["span_id"] for record in loaded(tape.date_file)] == [span_id]
+
+
+@POSIX
+def test_fork_with_the_exporter_alone(base_dir: Path) -> None:
+    """What it could not write before the fork is the parent's to write."""
+    script = """
+        import os, sys
+        from pathlib import Path
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        from sinks_tape import end, provider, start
+        from spantape.sinks.files import FileSpanExporter
+
+        base_dir = Path(sys.argv[1])
+        base_dir.write_text("not a folder")
+        exporter = FileSpanExporter(base_dir)
+        tracer = provider(SimpleSpanProcessor(exporter)).get_tracer("spantape.test")
+        end(start(tracer, "parent"))
+        base_dir.unlink()
+        child = os.fork()
+        if not child:
+            end(start(tracer, "child"))
+            os._exit(0 if exporter.force_flush() else 5)
+        assert os.waitpid(child, 0)[1] == 0
+        end(start(tracer, "parent"))
+    """
+    run(script, base_dir)
+
+    recordings = spantape.recordings(base_dir)
+    assert len(recordings.get_session_interactions("parent")) == 2
+    assert len(recordings.get_session_interactions("child")) == 1
+    assert len(span_ids(base_dir)) == 3

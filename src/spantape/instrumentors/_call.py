@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode
 
 from .. import semconv
@@ -76,18 +77,6 @@ class Call:
         self.attempts = 0
         self.pulling = self.watched = False
         self.span = self._open()
-
-    def attach(self) -> tuple[object, Any]:
-        """Make the span current, for the client's own HTTP spans to nest in; gives what `detach` needs."""
-        here = trace.set_span_in_context(self.span)
-        return here, otel_context.attach(here)
-
-    @staticmethod
-    def detach(attached: tuple[object, Any]) -> None:
-        """Undo `attach`, unless the frame is being closed in another context than it ran in."""
-        here, token = attached
-        if otel_context.get_current() is here:
-            otel_context.detach(token)
 
     def note(self, attributes: Mapping[str, Any]) -> None:
         """Set what was learned on the way."""
@@ -190,30 +179,34 @@ def end_in_flight() -> None:
 
 
 class Frame:
-    """Surrounds the client's work: whatever fails of ours in it is guarded, nothing of the caller's is touched."""
+    """Surrounds the client's work: whatever fails of ours in it is guarded, nothing of the caller's is touched.
+
+    Inside, the call's span is current, for the client's own HTTP spans to nest in.
+    """
 
     def __init__(self, begin: Callable[[], Call | None]) -> None:
-        self._attached: tuple[object, Any] | None = None
-        self.call: Call | None = None
+        self._here: Context | None = None
+        self._token: Any = None
+        self._call: Call | None = None
         with guard:
-            self.call = begin()
+            self._call = begin()
 
-    def __enter__(self) -> Frame:
+    def __enter__(self) -> None:
         with guard:
-            self._attached = self.call.attach() if self.call else None
-        return self
+            if self._call is not None:
+                self._here = trace.set_span_in_context(self._call.span)
+                self._token = otel_context.attach(self._here)
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with guard:
-            self._leave(error)
-
-    def _leave(self, error: BaseException | None) -> None:
-        if self._attached and self.call:
-            self.call.detach(self._attached)
-        if error is not None and self.call:
-            self.call.fail(error)
+            # A coroutine may be closed in another context than it ran in; there, nothing of ours is to be undone.
+            if self._token is not None and otel_context.get_current() is self._here:
+                otel_context.detach(self._token)
+        with guard:
+            if error is not None and self._call is not None:
+                self._call.fail(error)
 
 
 def _request_attributes(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:

@@ -49,7 +49,7 @@ class Background(Generic[T]):
         forget: Callable[[], None],
     ) -> None:
         self._write, self._pulse, self._forget = write, pulse, forget
-        self._size, self._interval = size, interval
+        self._size, self._most, self._interval = size, size * _FULL, interval
         self._items: deque[T] = deque()
         self.lost = 0
         self._begin()
@@ -58,7 +58,7 @@ class Background(Generic[T]):
     def put(self, item: T) -> None:
         """Take an item; safe in a finalizer, since nothing here waits for a lock that this very thread holds."""
         self._items.append(item)
-        if self._closed or len(self._items) >= self._size * _FULL:
+        if self._closed or len(self._items) >= self._most:
             self._make_room()
         self.stir(full=len(self._items) >= self._size)
 
@@ -78,14 +78,17 @@ class Background(Generic[T]):
         """Call `pulse` now, in this thread; False too when another thread kept on writing."""
         return self._alone(self._pulse, timeout) is True
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """Write what is buffered and end the thread; what is put later is written at once."""
         self._closed = True
         self._wake.put(True)
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=_CALLER_WAITS)
-        self.flush()
+        written = self.flush()
+        if not written:
+            self._lose(beyond=0)
+        return written
 
     def _alone(self, work: Callable[[], bool], timeout: float) -> bool | None:
         """Do what one thread at a time may do; None when another one did not let us."""
@@ -125,19 +128,19 @@ class Background(Generic[T]):
     def _make_room(self) -> None:
         """Write in the caller's thread, unless another one makes room first. Where writing hangs, the oldest go."""
         deadline = time.monotonic() + (0.0 if self._hung else _CALLER_WAITS)
-        while self._closed or len(self._items) >= self._size * _FULL:
+        while self._closed or len(self._items) >= self._most:
             written = self._alone(partial(self._drain, deadline), _PULSE)
             self._hung = not written and time.monotonic() >= deadline  # then nobody waits again until it works
             if self._hung:
-                self._lose()
+                self._lose(beyond=self._most)
             if self._hung or written is not None:
                 return
 
-    def _lose(self) -> None:
-        while len(self._items) > self._size * _FULL:
+    def _lose(self, beyond: int) -> None:
+        while len(self._items) > beyond:
             self._items.popleft()
             self.lost += 1
-            guard.warn_once("full", "spantape loses records: its buffer is full, and a write does not come to an end")
+            guard.warn_once("full", "spantape loses records: a write does not come to an end")
 
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):

@@ -27,7 +27,7 @@ def end_of(file: int) -> int | None:
     tail = _read(file, max(0, size - _TAIL), size)
     body = tail.rstrip()
     # A record has no line break inside, so a bracket at the start of a line is the array's own.
-    if body.endswith(b"}\n]") and _read(file, 0, 1) == b"[":
+    if body.endswith(b"}\n]") and _read(file, 0, min(_TAIL, size)).lstrip().startswith(b"["):
         return size - len(tail) + len(body) - len(b"\n]")
     return end_in(_read(file, 0, size))
 

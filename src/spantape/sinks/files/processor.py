@@ -56,14 +56,17 @@ class FileSpanProcessor(SpanProcessor):
         """Write all that is buffered and bring the live view up to date."""
         deadline = time.monotonic() + timeout_millis / 1000
         written = self._background.flush(timeout_millis / 1000)
-        self._background.beat(max(0.0, deadline - time.monotonic()))
+        left = deadline - time.monotonic()
+        if left > 0:
+            self._background.beat(left)
         return written
 
     def shutdown(self) -> None:
         """Write all that is buffered and end the thread."""
-        self._background.close()
+        written = self._background.close()
         self._background.beat()
-        self._exporter.shutdown()
+        if not written:
+            self._exporter.writer.give_up()
 
     @property
     def lost(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -35,16 +36,20 @@ class FileWriter:
         self.base_dir = Path(base_dir).absolute()
         self.lost = 0
         self._leases = Leases()
-        self._begin()
+        self.begin()
+        _alive.add(self)
+
+    def begin(self) -> None:
+        """Have nothing to write: at first, and in a forked child, since what waits is the parent's to write."""
+        self._incoming: deque[Entry] = deque()
+        self._unwritten: list[Entry] = []
 
     def put(self, line: bytes, paths: Sequence[Path]) -> None:
         """Take a record, as JSON, for files given by their paths below the base folder."""
-        self._begin_in_child()
         self._incoming.append((line, tuple(paths)))
 
     def flush(self, timeout: float = WAIT) -> bool:
         """Write what was put; False while something of it waits."""
-        self._begin_in_child()
         # Inside our own write, in a finalizer that ended a span: the write that is going on takes it along.
         if self._waits() and not is_held_here():
             try:
@@ -82,7 +87,7 @@ class FileWriter:
     def give_up(self) -> None:
         """Count what still waits as lost, at the very end."""
         self._lose(len(self._unwritten) + len(self._incoming))
-        self._begin()
+        self.begin()
 
     def excuse(self, error: OSError) -> None:
         """Say once why something is not written."""
@@ -90,15 +95,6 @@ class FileWriter:
         guard.warn_once(
             f"write {type(error).__name__}", "spantape can't write to %s (%s); it will try again", place, error
         )
-
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._incoming: deque[Entry] = deque()
-        self._unwritten: list[Entry] = []
-
-    def _begin_in_child(self) -> None:
-        if self._pid != os.getpid():  # what waited when the process forked is the parent's to write
-            self._begin()
 
     def _waits(self) -> bool:
         return bool(self._incoming or self._unwritten)
@@ -203,3 +199,15 @@ def _write_at(file: int, position: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+
+
+_alive: weakref.WeakSet[FileWriter] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for writer in list(_alive):
+        writer.begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
