@@ -204,8 +204,9 @@ def _parts(message: Mapping[str, Json]) -> Iterable[Part]:
         yield from _content(message.get("content"))
     if text(message.get("refusal")):
         yield refusal_part(message["refusal"])
-    if isinstance(dig(message, "audio.data"), str):
-        yield blob_part("audio", None, dig(message, "audio.data"))
+    spoken = fields(message.get("audio")).get("data")
+    if isinstance(spoken, str):
+        yield blob_part("audio", None, spoken)
     yield from _calls(message)
 
 
