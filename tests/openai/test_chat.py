@@ -149,9 +149,9 @@ def test_request_parameters(server: ScriptedServer, recorded: Recorded) -> None:
         stop=["a", "b"],
         service_tier="flex",
         response_format={"type": "json_object"},
-        reasoning_effort="low",
         parallel_tool_calls=False,
-        extra_body={"top_k": 40, "enable_thinking": True},
+        # openai 1.40 knows no reasoning_effort yet
+        extra_body={"top_k": 40, "enable_thinking": True, "reasoning_effort": "low"},
     )
     expected = {
         semconv.REQUEST_TOP_P: 0.9,
@@ -289,7 +289,9 @@ def test_tokens_are_kept_when_the_answer_can_not_be_parsed(server: ScriptedServe
     server.replies(completion('{"text": "cut', finish_reason="length"))
     with sync_client(server.url) as client, pytest.raises(openai.LengthFinishReasonError):
         helper(client, "parse")(**BODY, response_format=Answer)
-    assert recorded.attributes[semconv.ERROR_TYPE] == "openai.LengthFinishReasonError"
+    # openai 1.40 parses after the call, which by then has succeeded
+    if not openai.__version__.startswith("1.40."):
+        assert recorded.attributes[semconv.ERROR_TYPE] == "openai.LengthFinishReasonError"
     assert recorded.attributes[semconv.INPUT_TOKENS] > 0
     assert recorded.record["response"] == '{"text": "cut'
 
