@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from . import jsontext, semconv
+from . import jsontext, semconv, transcript
 from .jsontext import Json
 
 if TYPE_CHECKING:
@@ -192,8 +192,8 @@ def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
 
 
 def _said(span: ReadableSpan, found: Found) -> dict[str, Json]:
-    messages, prompt = _messages(found.get(semconv.INPUT_MESSAGES))
-    outputs, response = _messages(found.get(semconv.OUTPUT_MESSAGES), names=False)
+    messages, prompt = transcript.read(found.get(semconv.INPUT_MESSAGES))
+    outputs, response = transcript.read(found.get(semconv.OUTPUT_MESSAGES), names=False)
     ran = None if span.end_time is None else _ms(span.end_time - (span.start_time or 0))
     return {
         "prompt": prompt,
@@ -205,7 +205,7 @@ def _said(span: ReadableSpan, found: Found) -> dict[str, Json]:
             "response_time_ms": None if ran is None else round(ran),
             "prompt_length": None if prompt is None else len(prompt),
             "response_length": None if response is None else len(response),
-            "history_messages_count": None if messages is None else max(0, _turns(messages) - 1),
+            "history_messages_count": None if messages is None else max(0, transcript.turns(messages) - 1),
         },
     }
 
@@ -248,44 +248,6 @@ def _request(found: Found) -> dict[str, Json]:
     tools = jsontext.loads_or(found.get(semconv.TOOL_DEFINITIONS))
     request = _pick(_REQUEST, found) | (sent if isinstance(sent, dict) else {})
     return request | ({"tools": tools} if tools else {})
-
-
-def _messages(attribute: object, *, names: bool = True) -> tuple[list[Json] | None, str | None]:
-    """Give the messages and their text; an attribute that a length limit has cut is text only."""
-    if not isinstance(attribute, str):
-        return None, None
-    messages = jsontext.loads_or(attribute)
-    if not isinstance(messages, list):
-        return None, attribute
-    texts = [(message.get("role"), _text_of(message)) for message in messages if isinstance(message, dict)]
-    if names and len(texts) > 1:
-        return messages, "\n\n".join(f"{role}: {text}" for role, text in texts)
-    return messages, "\n\n".join(text for _, text in texts)
-
-
-def _text_of(message: Mapping[str, Json]) -> str:
-    return "\n".join(filter(None, (_part_text(part) for part in message.get("parts") or () if isinstance(part, dict))))
-
-
-def _part_text(part: Mapping[str, Json]) -> str:
-    kind = part.get("type")
-    if kind in {"text", "refusal"}:
-        return str(part.get("content") or "")
-    if kind == "tool_call":
-        arguments = part.get("arguments")
-        return f"[call {part.get('name')} {arguments if isinstance(arguments, str) else jsontext.text(arguments)}]"
-    if kind == "tool_call_response":
-        response = part.get("response")
-        return response if isinstance(response, str) else jsontext.text(response)
-    if kind in {"blob", "uri", "file"}:
-        return f"[{part.get('modality')} {part.get('uri') or part.get('mime_type') or part.get('file_id') or ''}]"
-    return ""
-
-
-def _turns(messages: Sequence[Json]) -> int:
-    return sum(
-        1 for message in messages if isinstance(message, dict) and message.get("role") not in {"system", "developer"}
-    )
 
 
 def _source(span: ReadableSpan) -> dict[str, Json] | None:

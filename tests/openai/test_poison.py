@@ -28,6 +28,7 @@ MODULES = [
     "jsontext",
     "pricing",
     "provider",
+    "transcript",
     "instrumentors._call",
     "instrumentors._mapping",
     "instrumentors._messages",
