@@ -13,7 +13,6 @@ from .guard import guard, logger
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
-    from opentelemetry.sdk.trace.export import SpanExportResult
 
     from .settings import Settings
     from .sinks.files import FileSpanExporter, Recordings
@@ -147,7 +146,7 @@ class Recording:
         end_in_flight()
         leave_all()
         for exporter in self._silent:
-            vars(exporter).pop("export", None)
+            exporter.quiet = False
         for processor in self._all():
             with guard:
                 processor.shutdown()
@@ -196,7 +195,7 @@ class Recording:
             if isinstance(exporter, FileSpanExporter) and exporter.writer.base_dir == self.base_dir:
                 processor.force_flush()
                 self._silent.append(exporter)
-                vars(exporter)["export"] = _nothing
+                exporter.quiet = True
 
     def _be_global(self) -> None:
         from opentelemetry import trace
@@ -222,12 +221,6 @@ class Recording:
         files = str(self.base_dir) if self.settings.files else "no files"
         target = otlp.about(self.settings) if self._otlp else "nowhere"
         return f"spantape {__version__} records {_libraries()} to {files}; sends spans to {target}"
-
-
-def _nothing(_: Sequence[object]) -> SpanExportResult:
-    from opentelemetry.sdk.trace.export import SpanExportResult
-
-    return SpanExportResult.SUCCESS
 
 
 def _libraries() -> str:

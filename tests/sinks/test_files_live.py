@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sinks_tape import NOON, SECOND, SEED_KEYS, Tape, end, files, loaded, messages, python, span_ids, start, until
+from sinks_tape import NOON, SECOND, SEED_KEYS, Tape, end, files, loaded, messages, python, span_ids, until
 
 import openai
 import spantape
-from spantape.settings import Settings
-from spantape.sinks.files import FileSpanExporter, FileSpanProcessor, live
+from spantape.sinks.files import live
 from spantape.testing import ScriptedServer, completion
 
 
@@ -239,17 +238,3 @@ def test_nothing_is_forgotten_while_it_can_not_be_written(tape: Tape) -> None:
     assert latest(tape.base_dir) == {f"{running.context.span_id:016x}": "started", finished: "completed"}
     assert span_ids(tape.base_dir) == [finished]
     end(running)
-
-
-def test_beside_an_exporter_of_someone_elses(base_dir: Path) -> None:
-    """`live_only`: the SDK has made the exporter from the environment, and writes."""
-    processor = FileSpanProcessor(FileSpanExporter(base_dir), Settings.load(base_dir=base_dir), live_only=True)
-    tape = Tape(base_dir, processor)
-    span = start(tape.tracer, "5")
-    until(lambda: stages(base_dir) == ["started"])
-    end(span)
-    assert processor.force_flush()
-    assert stages(base_dir) == ["completed"]
-    assert span_ids(base_dir) == []
-    tape.close()
-    processor.shutdown()

@@ -20,15 +20,11 @@ if TYPE_CHECKING:
 
 
 class FileSpanProcessor(SpanProcessor):
-    """Shows running calls in `real_time/latest.json` and writes ended ones in the background.
+    """Shows running calls in `real_time/latest.json` and writes ended ones in the background."""
 
-    With `live_only` it leaves the writing to an exporter that someone else has set up.
-    """
-
-    def __init__(self, exporter: FileSpanExporter, settings: Settings, *, live_only: bool = False) -> None:
+    def __init__(self, exporter: FileSpanExporter, settings: Settings) -> None:
         self._exporter = exporter
         self._live = Live(exporter.writer, settings.latest_size)
-        self._live_only = live_only
         self._background: Background[ReadableSpan] = Background(
             exporter.write,
             size=settings.buffer_size,
@@ -49,8 +45,7 @@ class FileSpanProcessor(SpanProcessor):
         with guard:
             if is_ours(span):
                 self._live.finished(span)
-                if not self._live_only:
-                    self._background.put(span)
+                self._background.put(span)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write all that is buffered and bring the live view up to date."""
