@@ -295,6 +295,21 @@ def test_tokens_are_kept_when_the_answer_can_not_be_parsed(server: ScriptedServe
     assert recorded.record["response"] == '{"text": "cut'
 
 
+@pytest.mark.usefixtures("forgiving")
+def test_a_filter_that_fails_drops_the_content_and_says_what(server: ScriptedServer, tmp_path: Any) -> None:
+    def failing(_: str) -> str:
+        raise RuntimeError("no")
+
+    recorded = Recorded(tmp_path / "records", content_filter=failing)
+    create(server)
+    found = recorded.attributes
+    assert set(found[semconv.CONTENT_DROPPED]) >= {semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES}
+    assert semconv.INPUT_MESSAGES not in found
+    assert semconv.OUTPUT_MESSAGES not in found
+    assert found[semconv.RESPONSE_MODEL] == "gpt-4o-mini-2024-07-18"
+    assert recorded.record["metadata"]["content_dropped"]
+
+
 def test_lone_surrogates_and_emoji_survive(server: ScriptedServer, recorded: Recorded) -> None:
     server.replies(
         stream(["\ud83d", "\ude00 好 \ud800"]).but(chunks=None, raw=SURROGATES, content_type="text/event-stream")

@@ -69,6 +69,7 @@ class Call:
         self._tape, self._endpoint = tape, endpoint
         self._request = _request_attributes(endpoint, where, body)
         self._first = itertools.count()
+        self._dropped: list[str] = []
         self._join: Join | None = None
         self._chunks = 0
         self._to_first_chunk: float | None = None
@@ -125,10 +126,16 @@ class Call:
     def _open(self) -> Span:
         said = {key: self._request.pop(key) for key in CONTENT & self._request.keys()}
         name = f"{self._endpoint.operation} {self._request.get(semconv.REQUEST_MODEL, '')}".rstrip()
-        span = self._tape.start_span(name, self._tape.keep(self._request))
+        span = self._tape.start_span(name, self._keep(self._request))
         if span.is_recording():
-            span.set_attributes(self._tape.keep(said))
+            span.set_attributes(self._keep(said))
         return span
+
+    def _keep(self, attributes: Mapping[str, Any]) -> Attributes:
+        """Give what may be set; what the content policy has dropped so far stays named."""
+        kept = self._tape.keep(attributes)
+        self._dropped += kept.get(semconv.CONTENT_DROPPED, [])
+        return kept | ({semconv.CONTENT_DROPPED: list(self._dropped)} if self._dropped else {})
 
     def _end(self, how: str | None, error: BaseException | None) -> None:
         if next(self._first):
@@ -137,7 +144,7 @@ class Call:
         if self.span.is_recording():
             for learned in (partial(self._told, how), self._answer):
                 with guard:
-                    self.span.set_attributes(self._tape.keep(learned()))
+                    self.span.set_attributes(self._keep(learned()))
             with guard:
                 self._blame(error)
         with guard:  # a processor of the application's may raise
@@ -145,7 +152,7 @@ class Call:
 
     def _blame(self, error: BaseException | None) -> None:
         if error is not None:
-            kept = self._tape.keep(_failure(error))
+            kept = self._keep(_failure(error))
             self.span.set_attributes(kept)
             self.span.set_status(Status(StatusCode.ERROR, kept.get(semconv.ERROR_MESSAGE)))
 

@@ -62,6 +62,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
     def _uninstrument(self, **_: Any) -> None:
         if self._wrappers is not None:
             self._wrappers.active = False
+            self._wrappers = None
         for place, name, original, ours in self._undo:
             if place.__dict__.get(name) is ours:  # someone else may have wrapped us since
                 setattr(place, name, original)
@@ -88,4 +89,6 @@ def _tape(provider: TracerProvider | None) -> Tape | None:
     if not settings.enabled:
         return None
     policy = ContentPolicy(settings.capture_content, settings.max_content_chars, settings.content_filter)
-    return Tape(starter(provider), policy.keep, PriceBook(enabled=settings.cost).attributes)
+    prices = PriceBook(enabled=settings.cost)
+    prices.warm()
+    return Tape(starter(provider), policy.keep, prices.attributes)
