@@ -282,7 +282,7 @@ def test_a_finalizer_in_the_middle_of_a_write(
     def collect() -> None:
         if late:
             weakref.finalize(Owner(), background.put, late.pop())
-            gc.collect()
+            gc.collect(0)
 
     if closed:
         background.close()

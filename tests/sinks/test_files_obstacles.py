@@ -241,7 +241,7 @@ class Spans:
     def watch(self, file: int, data: bytes) -> int:
         if self.open:
             weakref.finalize(Owner(), self.end, self.open.pop())
-            gc.collect()
+            gc.collect(0)
         return self.write(file, data)
 
     def end(self, span: Any) -> None:

@@ -180,8 +180,8 @@ in_flight: weakref.WeakSet[Call] = weakref.WeakSet()
 
 def end_in_flight() -> None:
     """End what is still open, at exit, so that it is recorded."""
-    for call in list(in_flight):
-        with guard:
+    with guard:  # another thread may begin a stream at this moment
+        for call in list(in_flight):
             call.end(ABANDONED)
 
 

@@ -216,26 +216,21 @@ class Background(Generic[T]):
 _alive: weakref.WeakSet[Background[Any]] = weakref.WeakSet()
 
 
-def _before_fork() -> None:
-    with guard:
-        for background in list(_alive):
-            background.before_fork()
+def _for_all(work: Callable[[Background[Any]], None]) -> Callable[[], None]:
+    def hook() -> None:
+        with guard:
+            for background in list(_alive):
+                work(background)
 
-
-def _after_fork_in_parent() -> None:
-    with guard:
-        for background in list(_alive):
-            background.after_fork_in_parent()
-
-
-def _after_fork_in_child() -> None:
-    with guard:
-        for background in list(_alive):
-            background.after_fork_in_child()
+    return hook
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=_for_all(Background.before_fork),
+        after_in_parent=_for_all(Background.after_fork_in_parent),
+        after_in_child=_for_all(Background.after_fork_in_child),
+    )
 
 
 def _flush_when_a_worker_ends(background: Background[Any]) -> None:
