@@ -8,6 +8,13 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
+left_open_at_exit = pytest.mark.skipif(
+    sys.version_info[:3] == (3, 13, 0),
+    reason="CPython 3.13.0 crashes at exit with an open stream of the bare openai client, too",
+)
+
 CALL = """
 def ask(url, text="hi", **more):
     import openai

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import spantape
-from programs import run
+from programs import left_open_at_exit, run
 from receivers import http_receiver
 from spantape.testing import ScriptedServer, completion
 
@@ -75,6 +75,7 @@ next(stream)
 """
 
 
+@left_open_at_exit
 def test_the_same_files_as_instrument(server: ScriptedServer, tmp_path: Path) -> None:
     from spantape.testing import error
 

@@ -400,3 +400,8 @@ def test_json_and_back() -> None:
     assert Interaction.from_json(json.loads(line)) == Interaction.from_json(one.to_json()) == one
     assert Interaction.from_json({**one.to_json(), "of_tomorrow": 1}) == one
     assert Interaction.from_json({"id": "a", "timestamp": "2025-12-07T12:24:08"}).started_on() == "2025-12-07"
+
+
+@pytest.mark.parametrize("messages", ['[{"role":"user","parts":5}]', '[{"role":"user"}]', "[1]", '[{"parts":[null]}]'])
+def test_messages_of_any_shape_are_read(messages: str) -> None:
+    assert record(gen_ai__input__messages=messages)["prompt"] == ""

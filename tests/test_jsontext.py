@@ -169,3 +169,25 @@ def test_bytes_are_read_too() -> None:
     assert jsontext.loads_or(b'{"a": [1]}') == jsontext.loads_or('{"a": [1]}') == {"a": [1]}
     assert jsontext.loads_or(b"\xff") is None
     assert jsontext.loads_or("null", "default") is None
+
+
+def test_what_holds_itself_twice_ends() -> None:
+    twice: list[Any] = []
+    twice += [twice, twice]
+    assert "nested too deep" in jsontext.text(twice)
+
+
+def test_a_key_is_never_asked_what_it_says() -> None:
+    class Secret:
+        def __str__(self) -> str:
+            return "sk-secret"
+
+    assert "sk-secret" not in jsontext.text({Secret(): 1, "\ud800": 2})
+
+
+def test_beside_a_lone_surrogate_the_rest_stays_as_it_is() -> None:
+    import datetime as dt
+
+    moment = dt.datetime(2026, 11, 21, tzinfo=dt.timezone.utc)
+    found = json.loads(jsontext.text({"bad": "\ud800", "at": moment, True: None}))
+    assert found == {"bad": "\ufffd", "at": "2026-11-21T00:00:00+00:00", "true": None}

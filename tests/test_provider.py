@@ -22,7 +22,7 @@ from opentelemetry.util._once import Once
 
 import openai
 import spantape
-from programs import run
+from programs import left_open_at_exit, run
 from spantape import provider as ours
 from spantape.sinks.files import FileSpanExporter
 from spantape.testing import ScriptedServer
@@ -532,6 +532,7 @@ def test_without_files(start: Ask, ask: Ask, app: App, tmp_path: Path) -> None:
 # --- at exit
 
 
+@left_open_at_exit
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_an_open_stream_reaches_the_application_and_the_files_at_exit(
     order: str, server: ScriptedServer, tmp_path: Path

@@ -212,8 +212,9 @@ def _said(span: ReadableSpan, found: Found) -> dict[str, Json]:
 
 def _figures(span: ReadableSpan, found: Found) -> dict[str, Json]:
     usage = _pick(_USAGE, found)
-    if "input_tokens" in usage and "output_tokens" in usage:
-        usage["total_tokens"] = usage["input_tokens"] + usage["output_tokens"]
+    counts = [usage.get("input_tokens"), usage.get("output_tokens")]
+    if all(isinstance(count, int) for count in counts):
+        usage["total_tokens"] = sum(counts)
     return {
         "finish_reasons": _listed(found.get(semconv.RESPONSE_FINISH_REASONS)),
         "usage": usage or None,

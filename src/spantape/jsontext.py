@@ -13,6 +13,7 @@ import orjson
 Json: TypeAlias = Any
 """A value as `json.loads` gives it: dict, list, str, int, float, bool or None."""
 
+_DEPTH = 64
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
@@ -52,8 +53,8 @@ def whole(value: str) -> str:
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def mended(value: object, depth: int = 64) -> Json:
-    """Give `value` as plain JSON that every encoder takes."""
+def mended(value: object, around: tuple[int, ...] = ()) -> Json:
+    """Give `value` as plain JSON that every encoder takes; `around` are the ids of what it lies in."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, float):
@@ -62,13 +63,28 @@ def mended(value: object, depth: int = 64) -> Json:
         return value if -(2**63) <= value < 2**64 else str(value)
     if isinstance(value, str):
         return whole(value)
-    if depth == 0:
+    # Without a look at what lies around, two references to oneself would make 2**64 copies.
+    if id(value) in around or len(around) == _DEPTH:
         return "<nested too deep>"
+    inside = (*around, id(value))
     if isinstance(value, Mapping):
-        return {whole(str(key)): mended(item, depth - 1) for key, item in value.items()}
+        return {_key(key): mended(item, inside) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [mended(item, depth - 1) for item in value]
-    return mended(_stand_in(value), depth - 1)
+        return [mended(item, inside) for item in value]
+    return mended(_plain(value), inside)
+
+
+def _key(key: object) -> str:
+    said = mended(key)
+    return said if isinstance(said, str) else text(said)
+
+
+def _plain(value: object) -> Json:
+    """Give what the fast way says for it: dates, UUIDs and enumerations, too."""
+    try:
+        return orjson.loads(orjson.dumps(value, default=_stand_in, option=_OPTIONS))
+    except TypeError:
+        return _stand_in(value)
 
 
 def _stand_in(value: object) -> Json:
@@ -79,4 +95,6 @@ def _stand_in(value: object) -> Json:
         return list(value)
     if isinstance(value, Decimal):
         return str(value)
+    if isinstance(value, float):  # numpy's, for one: orjson takes no subclass
+        return float.__pos__(value)
     return f"<{type(value).__name__}>"

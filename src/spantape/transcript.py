@@ -22,7 +22,9 @@ def read(attribute: object, *, names: bool = True) -> tuple[list[Json] | None, s
 
 
 def _text_of(message: Mapping[str, Json]) -> str:
-    return "\n".join(filter(None, (_part_text(part) for part in message.get("parts") or () if isinstance(part, dict))))
+    parts = message.get("parts")
+    texts = (_part_text(part) for part in parts if isinstance(part, dict)) if isinstance(parts, list) else ()
+    return "\n".join(filter(None, texts))
 
 
 def _part_text(part: Mapping[str, Json]) -> str:
