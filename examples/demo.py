@@ -59,10 +59,6 @@ def main() -> int:
     return 0 if records else 1
 
 
-def protocol(elsewhere: str | None) -> str | None:
-    return None if elsewhere else "http/protobuf"
-
-
 def call_the_model(server: ScriptedServer | None) -> None:
     options: dict[str, Any] = {"base_url": server.url, "api_key": "demo"} if server else {}
     if server:
