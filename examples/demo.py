@@ -39,9 +39,8 @@ def main() -> int:
     with Receiver() as receiver:
         # With a Collector or a Jaeger of your own, say so by OpenTelemetry's variable.
         elsewhere = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-        spantape.instrument(
-            base_dir=RECORDS, otlp_endpoint=elsewhere or receiver.url, otlp_protocol=protocol(elsewhere)
-        )
+        protocol = None if elsewhere else "http/protobuf"
+        spantape.instrument(base_dir=RECORDS, otlp_endpoint=elsewhere or receiver.url, otlp_protocol=protocol)
         with nullcontext() if live else ScriptedServer() as server:
             call_the_model(server)
         spantape.flush()
