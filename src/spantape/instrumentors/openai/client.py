@@ -81,9 +81,9 @@ class Opening:
     def begin(self) -> Call | None:
         """Open the call and put its parser into a copy of the options."""
         options = self.kwargs["options"] if "options" in self.kwargs else self.args[1]
+        ours = copy.copy(options)  # before the call is opened: once it is, nothing may fail
         call = self._wrappers.open(self._client, options)
         if call is not None:
-            ours = copy.copy(options)
             ours.post_parser = PostParser(call, options.post_parser)
             self.args = tuple(ours if arg is options else arg for arg in self.args)
             self.kwargs = {name: ours if arg is options else arg for name, arg in self.kwargs.items()}
