@@ -147,9 +147,7 @@ class Recording:
         leave_all()
         for exporter in self._silent:
             exporter.quiet = False
-        for processor in self._all():
-            with guard:
-                processor.shutdown()
+        self._shut_down()
 
     def flush(self, timeout: float) -> bool:
         """Write and send all calls that have ended."""
@@ -210,6 +208,9 @@ class Recording:
         from .instrumentors._call import end_in_flight
 
         end_in_flight()
+        self._shut_down()
+
+    def _shut_down(self) -> None:
         for processor in self._all():
             with guard:
                 processor.shutdown()

@@ -136,8 +136,13 @@ class Interaction:
 
 def is_ours(span: ReadableSpan) -> bool:
     """Say whether a span tells an LLM call that we instrumented."""
-    scope = span.instrumentation_scope.name if span.instrumentation_scope else ""
-    return scope.split(".", 1)[0] == semconv.SCOPE and semconv.OPERATION in (span.attributes or {})
+    return has_our_scope(span) and semconv.OPERATION in (span.attributes or {})
+
+
+def has_our_scope(span: ReadableSpan) -> bool:
+    """Say whether an instrumentor of ours has made a span."""
+    scope = span.instrumentation_scope
+    return scope is not None and scope.name.partition(".")[0] == semconv.SCOPE
 
 
 def interaction_id(trace_id: str, span_id: str) -> str:

@@ -41,7 +41,7 @@ def loads_or(data: object, default: Json = None) -> Json:
     if not isinstance(data, (str, bytes)):
         return default
     try:
-        return orjson.loads(data)
+        return loads(data)
     except ValueError:
         return default
 

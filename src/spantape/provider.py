@@ -16,9 +16,9 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcesso
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind
 
-from . import semconv
 from ._version import __version__
 from .guard import guard
+from .interaction import has_our_scope
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -143,14 +143,14 @@ class Relay(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Pass a span of ours on."""
-        if self.targets and _is_ours(span):
+        if self.targets and has_our_scope(span):
             for target in self.targets:
                 with guard:
                     target.on_start(span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Pass a span of ours on."""
-        if self.targets and _is_ours(span):
+        if self.targets and has_our_scope(span):
             for target in self.targets:
                 with guard:
                     target.on_end(span)
@@ -213,8 +213,3 @@ def _takes_processors(provider: Any) -> bool:
             type(provider).__qualname__,
         )
     return False
-
-
-def _is_ours(span: ReadableSpan) -> bool:
-    scope = span.instrumentation_scope
-    return scope is not None and scope.name.partition(".")[0] == semconv.SCOPE

@@ -38,6 +38,7 @@ MODULES = [
     "instrumentors.openai.client",
     "instrumentors.openai.provider",
     "sinks._background",
+    "sinks._forks",
     "sinks.files.arrays",
     "sinks.files.exporter",
     "sinks.files.layout",

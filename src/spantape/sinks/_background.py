@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import sys
 import threading
@@ -14,6 +13,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ..guard import guard
+from ._forks import follow
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class Background(Generic[T]):
         self._items: deque[T] = deque()
         self.lost = 0
         self._begin()
-        _alive.add(self)
+        follow(self)
 
     def put(self, item: T) -> None:
         """Take an item; safe in a finalizer, since nothing here waits for a lock that this very thread holds."""
@@ -211,26 +211,6 @@ class Background(Generic[T]):
     def after_fork_in_child(self) -> None:
         """Start empty, with a thread of its own."""
         self._begin()
-
-
-_alive: weakref.WeakSet[Background[Any]] = weakref.WeakSet()
-
-
-def _for_all(work: Callable[[Background[Any]], None]) -> Callable[[], None]:
-    def hook() -> None:
-        with guard:
-            for background in list(_alive):
-                work(background)
-
-    return hook
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_for_all(Background.before_fork),
-        after_in_parent=_for_all(Background.after_fork_in_parent),
-        after_in_child=_for_all(Background.after_fork_in_child),
-    )
 
 
 def _flush_when_a_worker_ends(background: Background[Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...guard import guard
+from .._forks import follow
 from . import arrays, layout
 from .lease import Leases
 from .lock import is_held_here, locked
@@ -36,11 +36,14 @@ class FileWriter:
         self.base_dir = Path(base_dir).absolute()
         self.lost = 0
         self._leases = Leases()
-        self.begin()
-        _alive.add(self)
+        self._begin()
+        follow(self)
 
-    def begin(self) -> None:
-        """Have nothing to write: at first, and in a forked child, since what waits is the parent's to write."""
+    def after_fork_in_child(self) -> None:
+        """Have nothing to write: what waits is the parent's."""
+        self._begin()
+
+    def _begin(self) -> None:
         self._incoming: deque[Entry] = deque()
         self._unwritten: list[Entry] = []
 
@@ -87,7 +90,7 @@ class FileWriter:
     def give_up(self) -> None:
         """Count what still waits as lost, at the very end."""
         self._lose(len(self._unwritten) + len(self._incoming))
-        self.begin()
+        self._begin()
 
     def excuse(self, error: OSError) -> None:
         """Say once why something is not written."""
@@ -199,15 +202,3 @@ def _write_at(file: int, position: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
-
-
-_alive: weakref.WeakSet[FileWriter] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for writer in list(_alive):
-        writer.begin()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -15,6 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from ...guard import guard
+from .._forks import follow
 
 _MOST_WAITING = 2048
 # What a gRPC server takes by default is 4 MB; it refuses a batch that is larger as a whole.
@@ -43,7 +42,7 @@ class Sender(SpanProcessor):
     def __init__(self, make: Callable[[], SpanExporter], size: int, interval: float) -> None:
         self._make, self._size, self._interval = make, size, interval
         self._begin()
-        _alive.add(self)
+        follow(self)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span; what is too much for the backend is left out, the files have it all the same."""
@@ -64,7 +63,7 @@ class Sender(SpanProcessor):
             self._last = last = Mark()
             self._hurry = not self._sent(last, _PATIENCE)
 
-    def begin_anew(self) -> None:
+    def after_fork_in_child(self) -> None:
         """Go on in a forked child; what was waiting is the parent's to send."""
         if self._last is None:
             self._begin()
@@ -134,16 +133,3 @@ def _parts(batch: Sequence[ReadableSpan]) -> Iterator[Sequence[ReadableSpan]]:
 def _weight(span: ReadableSpan) -> int:
     values = (span.attributes or {}).values()
     return sum(len(value.encode("utf-8", "replace")) if isinstance(value, str) else 64 for value in values)
-
-
-_alive: weakref.WeakSet[Sender] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    with guard:
-        for sender in list(_alive):
-            sender.begin_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
