@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -81,9 +79,13 @@ class PriceBook:
     enabled: bool = True
 
     def warm(self) -> None:
-        """Load the price list in the background: it takes a tenth of a second, which no call should wait for."""
+        """Load the price list now: it takes a tenth of a second, which no call should wait for.
+
+        Not in a thread: it imports httpx2, and openai 2 looks into that module wherever it finds it, half-made too.
+        """
         if self.enabled:
-            _load_soon()
+            with guard:
+                _prices("openai", "gpt-4o-mini", None, 0)
 
     def attributes(self, found: Mapping[str, Any], at: float) -> Attributes:
         """Give the cost attributes of a call with the attributes `found` that was made at epoch second `at`."""
@@ -177,20 +179,6 @@ def _providers() -> frozenset[str]:
     from genai_prices.data_snapshot import get_snapshot
 
     return frozenset(provider.id for provider in get_snapshot().providers)
-
-
-@functools.cache
-def _load_soon() -> None:
-    thread = threading.Thread(target=_load, name="spantape-prices", daemon=True)
-    thread.start()
-    if hasattr(os, "register_at_fork"):
-        # A child forked in the middle of an import would inherit its lock, held for ever.
-        os.register_at_fork(before=functools.partial(thread.join, 10))
-
-
-def _load() -> None:
-    with guard:
-        _prices("openai", "gpt-4o-mini", None, 0)
 
 
 @functools.cache
