@@ -23,6 +23,7 @@ _MESSAGES = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.
 CONTENT = _MESSAGES | {semconv.REQUEST_PARAMETERS, semconv.ERROR_MESSAGE}
 """Attributes that hold what was said (an error's message quotes it): absent when content is not captured."""
 
+_NUMBERS = frozenset({int, float, bool})
 _FILTERED = CONTENT | {semconv.METADATA, semconv.TOPIC}
 _LABELS = frozenset({"type", "role", "id", "modality", "mime_type", "file_id", "finish_reason"})
 """Keys of messages and parts that say what they are; everything under another key was said."""
@@ -52,18 +53,21 @@ class ContentPolicy:
         kept: Attributes = {}
         dropped: list[str] = []
         for name, value in attributes.items():
-            dropped.append(name)
-            with guard:
-                kept[name] = self._kept(name, value)
-                dropped.pop()
+            if type(value) in _NUMBERS:
+                kept[name] = value
+            elif value is not None:
+                dropped.append(name)
+                with guard:
+                    kept[name] = self._kept(name, value)
+                    dropped.pop()
         found = {name: value for name, value in kept.items() if value is not None}
         return found | ({semconv.CONTENT_DROPPED: dropped} if dropped else {})
 
     def _kept(self, name: str, value: Any) -> Any:
-        if value is None or (name in CONTENT and not self.capture):
-            return None
         if name not in _FILTERED:
             return _sound(value)
+        if name in CONTENT and not self.capture:
+            return None
         if self.filter is None and not isinstance(value, str):
             text = jsontext.text(value)
             if len(text) <= self.max_chars and '"blob"' not in text and _without_binary(text) == text:

@@ -66,6 +66,11 @@ def current() -> Belonging:
     return found
 
 
+def belonging() -> dict[str, Any]:
+    """Give the span attributes of whom and what a call made now belongs to."""
+    return current().attributes() if _open.get() else {}
+
+
 class session:  # noqa: N801 - used like a function
     """Say whom and what the calls inside belong to: `with session("5", user_id="u1", topic="…"): ...`.
 

@@ -114,7 +114,7 @@ class Recording:
         self._files = FileSpanProcessor(self._exporter, settings)
         self._silent: list[FileSpanExporter] = []
         self._otlp = otlp.processor(settings)
-        self._tracing = Tracing(settings.tracer_provider, self._processors_for)
+        self._tracing = Tracing(settings.tracer_provider, self._processors_for, everything=settings.files)
 
     @property
     def base_dir(self) -> Path:
@@ -123,6 +123,7 @@ class Recording:
 
     def start(self) -> None:
         """Instrument the client libraries that are installed."""
+        from .instrumentors._tape import Tape
         from .instrumentors.openai import SCOPE, OpenAIInstrumentor
 
         if self.settings.global_provider:
@@ -132,7 +133,7 @@ class Recording:
         instrumentor = OpenAIInstrumentor()
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
-        instrumentor.instrument(tape=self._tape(SCOPE), skip_dep_check=True)
+        instrumentor.instrument(tape=Tape.of(self.settings, self._tracing.starter(SCOPE)), skip_dep_check=True)
         logger.info("%s", self._about())
 
     def stop(self) -> None:
@@ -156,17 +157,6 @@ class Recording:
         with guard:
             return flush_all(self._all(), int(timeout * 1000))
         return False
-
-    def _tape(self, scope: str) -> Any:
-        from .content import ContentPolicy
-        from .instrumentors._call import Tape
-        from .pricing import PriceBook
-
-        settings = self.settings
-        policy = ContentPolicy(settings.capture_content, settings.max_content_chars, settings.content_filter)
-        prices = PriceBook(enabled=settings.cost)
-        prices.warm()
-        return Tape(self._tracing.starter(scope), policy.keep, prices.attributes)
 
     def _processors_for(self, provider: Any) -> Sequence[SpanProcessor]:
         from .provider import processors_of

@@ -51,13 +51,16 @@ class Tracing:
     """Starts spans with the provider that holds at that moment; looks at each call whether another one has appeared.
 
     `processors_for(provider)` says what is to be added to a provider when it is first used, and again when the
-    application has added something to it since.
+    application has added something to it since. With `everything`, what its sampler leaves out is recorded, too.
     """
 
-    def __init__(self, fixed: Any, processors_for: Callable[[Any], Sequence[SpanProcessor]]) -> None:
+    def __init__(
+        self, fixed: Any, processors_for: Callable[[Any], Sequence[SpanProcessor]], *, everything: bool = True
+    ) -> None:
         # The API's stand-in for a provider to come is none: what comes is found later.
         self._fixed = None if isinstance(fixed, trace.ProxyTracerProvider) else fixed
         self._processors_for = processors_for
+        self._span = _recorded_span if everything else _sampled_span
         self._lock = threading.Lock()
         self.private = self._ours()
         self._choice = Choice((None, None), self.private, self.private)
@@ -67,7 +70,7 @@ class Tracing:
 
         def start(name: str, attributes: Attributes) -> trace.Span:
             with guard:  # a sampler or a processor of the application may raise
-                return self._started(self.look(), scope, name, attributes)
+                return self._span(self.look(), scope, name, attributes)
             return self.private.get_tracer(scope, __version__).start_span(
                 name, kind=SpanKind.CLIENT, attributes=attributes
             )
@@ -106,16 +109,20 @@ class Tracing:
         join(provider, self._processors_for(provider))
         return provider
 
-    @staticmethod
-    def _started(choice: Choice, scope: str, name: str, attributes: Attributes) -> trace.Span:
-        tracer = choice.tracer(choice.provider, scope)
-        span = tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
-        if span.is_recording() or choice.provider is choice.ours:
-            return span
-        # The application's sampler leaves it out: we record it under the same trace id, unsampled for everyone else.
-        context = otel_context.set_value(_LEFT_OUT, True)
-        tracer = choice.tracer(choice.ours, scope)
-        return tracer.start_span(name, context=context, kind=SpanKind.CLIENT, attributes=attributes)
+
+def _sampled_span(choice: Choice, scope: str, name: str, attributes: Attributes) -> trace.Span:
+    tracer = choice.tracer(choice.provider, scope)
+    return tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+
+
+def _recorded_span(choice: Choice, scope: str, name: str, attributes: Attributes) -> trace.Span:
+    span = _sampled_span(choice, scope, name, attributes)
+    if span.is_recording() or choice.provider is choice.ours:
+        return span
+    # The application's sampler leaves it out: we record it under the same trace id, unsampled for everyone else.
+    context = otel_context.set_value(_LEFT_OUT, True)
+    tracer = choice.tracer(choice.ours, scope)
+    return tracer.start_span(name, context=context, kind=SpanKind.CLIENT, attributes=attributes)
 
 
 class _Always(Sampler):

@@ -132,6 +132,9 @@ class Settings:
     content_filter: Callable[[str], str | None] | None = _setting(
         FUNCTION, None, "Called with each text before it is kept: gives the text to keep, or None to remove it."
     )
+    capture_source: bool = _setting(
+        SWITCH, True, "Keep the function, file and line of the application that made the call."
+    )
     cost: bool = _setting(SWITCH, True, "Price each call from its usage, with the prices bundled in genai-prices.")
     buffer_size: int = _setting(_whole(1), 100, "Write or send the buffer as soon as it holds this many records.")
     flush_interval: float = _setting(SECONDS, 1.0, "Write or send the buffer at least this often, in seconds.")

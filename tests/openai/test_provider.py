@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spantape.instrumentors.openai.provider import provider_of
+import openai
+from spantape.instrumentors.openai.provider import provider_of, whereabouts
 
 HOSTS = {
     "api.openai.com": "openai",
@@ -36,4 +37,5 @@ def test_by_host(host: str) -> None:
 def test_by_port_and_class() -> None:
     assert provider_of("localhost", 11434) == "ollama"
     assert provider_of("localhost", 8000) == "localhost"
-    assert provider_of("proxy.example.com", 443, "AsyncAzureOpenAI") == "azure.ai.openai"
+    azure = openai.AsyncAzureOpenAI(api_key="k", api_version="1", base_url="https://proxy.example.com")
+    assert whereabouts(azure)["gen_ai.provider.name"] == "azure.ai.openai"

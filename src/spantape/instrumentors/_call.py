@@ -5,61 +5,27 @@ from __future__ import annotations
 import itertools
 import time
 import weakref
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.trace import Status, StatusCode
 
 from .. import semconv
-from ..content import CONTENT, Attributes
-from ..context import current
+from ..content import Attributes
+from ..context import belonging
 from ..guard import guard
 from ..jsontext import Json, loads_or, whole
+from ._endpoint import Endpoint, Join
+from ._failure import CANCELLED, failure, status_of
+from ._tape import Tape
 
-T = TypeVar("T")
+COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error"
 
-StartSpan: TypeAlias = Callable[[str, Attributes], Span]
-Keep: TypeAlias = Callable[[Mapping[str, Any]], Attributes]
-Price: TypeAlias = Callable[[Mapping[str, Any], float], Attributes]
-
-COMPLETED, CLOSED, ABANDONED, ERROR, CANCELLED = "completed", "closed", "abandoned", "error", "cancelled"
-
-_MOST_ERROR_CHARS = 10_000
-
-
-@dataclass(frozen=True)
-class Tape:
-    """What every call needs of the set-up; each flag has become a function."""
-
-    start_span: StartSpan
-    keep: Keep
-    price: Price
-
-
-class Join(Protocol):
-    """Folds the chunks of a stream into the response that the call would have given without streaming."""
-
-    def add(self, chunk: Json) -> None:
-        """Take the next chunk."""
-
-    def body(self) -> dict[str, Json]:
-        """Give the response so far."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """What an endpoint's file offers: pure functions of plain JSON."""
-
-    operation: str
-    request: Callable[[Mapping[str, Json]], Attributes]
-    response: Callable[[Mapping[str, Json]], Attributes]
-    join: Callable[[], Join]
+_FOLDED_AT = 8
 
 
 class Call:
@@ -67,22 +33,27 @@ class Call:
 
     def __init__(self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> None:
         self._tape, self._endpoint = tape, endpoint
-        self._request = _request_attributes(endpoint, where, body)
         self._first = itertools.count()
         self._dropped: list[str] = []
         self._join: Join | None = None
-        self._chunks = 0
-        self._to_first_chunk: float | None = None
+        self._chunks: list[Any] = []
+        self._folded = 0
         self._body: Mapping[str, Json] | None = None
-        self._at, self._clock = time.time(), time.perf_counter()
+        self._learned: Attributes = {}
+        self.arrived: float | None = None
         self.attempts = 0
-        self.pulling = self.watched = False
-        self.span = self._open()
+        self.pulling = self.watched = self.is_stream = False
+        self._at, self._clock = time.time(), time.perf_counter()
+        self._known = _sampled_by(endpoint, where, body)
+        self.span = self._tape.start_span(self._name(), self._keep(self._known | belonging()))
+        self.is_recording = self.span.is_recording()
+        if self.is_recording:
+            with guard:
+                self._ask(body)
 
     def note(self, attributes: Mapping[str, Any]) -> None:
-        """Set what was learned on the way."""
-        if self.span.is_recording():
-            self.span.set_attributes({key: value for key, value in attributes.items() if value is not None})
+        """Take what was learned on the way."""
+        self._learned.update(attributes)
 
     def answered(self, body: Mapping[str, Json]) -> None:
         """Take the whole response; it is kept even when the client then fails to parse it."""
@@ -90,25 +61,18 @@ class Call:
 
     def streams(self) -> None:
         """Say that chunks will come: the span ends when they do, or at exit."""
-        self._join = self._endpoint.join()
+        self.is_stream = True
+        self._join = self._endpoint.join() if self._endpoint.join is not None else None
         in_flight.add(self)
 
-    def arrived(self) -> None:
-        """Take the time of the first chunk."""
-        if self._to_first_chunk is None:
-            self._to_first_chunk = time.perf_counter() - self._clock
-
-    def chunk(self, chunk: Json) -> None:
-        """Take a chunk."""
-        self.arrived()
-        self._chunks += 1
-        if self._join is not None:
-            self._join.add(chunk)
-
-    @property
-    def is_stream(self) -> bool:
-        """Whether chunks are expected."""
-        return self._join is not None
+    def chunk(self, chunk: Any) -> None:
+        """Take a chunk: next to nothing is done while it passes, and never more than a few are held."""
+        if self.arrived is None:
+            self.arrived = time.perf_counter()
+        self._chunks.append(chunk)
+        if len(self._chunks) >= _FOLDED_AT:
+            with guard:
+                self._fold()
 
     @property
     def is_answered(self) -> bool:
@@ -121,30 +85,49 @@ class Call:
 
     def fail(self, error: BaseException) -> None:
         """End the span with an error, unless it has ended."""
-        self._end(CANCELLED if not isinstance(error, Exception) or _is_cancelled(error) else ERROR, error)
+        self._end(CANCELLED if status_of(error) == CANCELLED else ERROR, error)
 
-    def _open(self) -> Span:
-        said = {key: self._request.pop(key) for key in CONTENT & self._request.keys()}
-        name = f"{self._endpoint.operation} {self._request.get(semconv.REQUEST_MODEL, '')}".rstrip()
-        span = self._tape.start_span(name, self._keep(self._request))
-        if span.is_recording():
-            span.set_attributes(self._keep(said))
-        return span
+    def _name(self) -> str:
+        return f"{self._endpoint.operation} {self._known.get(semconv.REQUEST_MODEL, '')}".rstrip()
+
+    def _ask(self, body: Mapping[str, Json]) -> None:
+        asked: Attributes = {}
+        with guard:
+            asked = self._endpoint.request(body)
+            self._known |= asked
+        with guard:
+            asked |= self._tape.said(self._endpoint.asked, body)
+        with guard:
+            asked |= self._tape.source()
+        self.span.set_attributes(self._keep(asked))
 
     def _keep(self, attributes: Mapping[str, Any]) -> Attributes:
         """Give what may be set; what the content policy has dropped so far stays named."""
         kept = self._tape.keep(attributes)
-        self._dropped += kept.get(semconv.CONTENT_DROPPED, [])
-        return kept | ({semconv.CONTENT_DROPPED: list(self._dropped)} if self._dropped else {})
+        self._dropped += kept.get(semconv.CONTENT_DROPPED, ())
+        return kept | {semconv.CONTENT_DROPPED: list(self._dropped)} if self._dropped else kept
+
+    def _fold(self) -> None:
+        """Take from the chunks what the response is made of, and let go of them."""
+        chunks, self._chunks = self._chunks, []
+        self._folded += len(chunks)
+        if self._join is None:
+            return
+        left = iter(chunks)
+        for _ in chunks:  # one that can't be read costs only itself
+            with guard:
+                self._join.add(left)
+                return
 
     def _end(self, how: str | None, error: BaseException | None) -> None:
         if next(self._first):
             return
         in_flight.discard(self)
-        if self.span.is_recording():
-            for learned in (partial(self._told, how), self._answer):
-                with guard:
-                    self.span.set_attributes(self._keep(learned()))
+        if self.is_recording:
+            with guard:
+                self._fold()
+            with guard:
+                self.span.set_attributes(self._keep(self._told(how) | self._answer()))
             with guard:
                 self._blame(error)
         with guard:  # a processor of the application's may raise
@@ -152,25 +135,30 @@ class Call:
 
     def _blame(self, error: BaseException | None) -> None:
         if error is not None:
-            kept = self._keep(_failure(error))
+            kept = self._keep(failure(error))
             self.span.set_attributes(kept)
             self.span.set_status(Status(StatusCode.ERROR, kept.get(semconv.ERROR_MESSAGE)))
 
     def _told(self, how: str | None) -> Attributes:
-        return {
-            semconv.RETRIES: self.attempts - 1 if self.attempts else None,
-            semconv.STREAM_END: how if self.is_stream else None,
-            semconv.STREAM_CHUNKS: self._chunks if self.is_stream else None,
-            semconv.RESPONSE_TIME_TO_FIRST_CHUNK: self._to_first_chunk,
-        }
+        told = self._learned
+        if self.attempts:
+            told[semconv.RETRIES] = self.attempts - 1
+        if self.is_stream:
+            told |= {semconv.STREAM_END: how, semconv.STREAM_CHUNKS: self._folded}
+        if self.arrived is not None:
+            told[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self.arrived - self._clock
+        return told
 
     def _answer(self) -> Attributes:
-        body = self._join.body() if self._join is not None and self._chunks else self._body
-        if not body:
-            return {}
-        found = self._endpoint.response(body)
-        with guard:
-            found |= self._tape.price(self._request | found, self._at)
+        body = self._join.body() if self._join is not None and self._folded else self._body
+        found: Attributes = {}
+        if body:
+            with guard:
+                found = self._endpoint.response(body)
+            with guard:
+                found |= self._tape.price(self._known | found, self._at)
+            with guard:
+                found |= self._tape.said(self._endpoint.answered, body)
         return found
 
 
@@ -191,18 +179,17 @@ class Frame:
     Inside, the call's span is current, for the client's own HTTP spans to nest in.
     """
 
-    def __init__(self, begin: Callable[[], Call | None]) -> None:
+    __slots__ = ("_call", "_here", "_token")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self._here: Context | None = None
         self._token: Any = None
-        self._call: Call | None = None
-        with guard:
-            self._call = begin()
 
     def __enter__(self) -> None:
         with guard:
-            if self._call is not None:
-                self._here = trace.set_span_in_context(self._call.span)
-                self._token = otel_context.attach(self._here)
+            self._here = trace.set_span_in_context(self._call.span)
+            self._token = otel_context.attach(self._here)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -211,44 +198,18 @@ class Frame:
             # A coroutine may be closed in another context than it ran in; there, nothing of ours is to be undone.
             if self._token is not None and otel_context.get_current() is self._here:
                 otel_context.detach(self._token)
-        with guard:
-            if error is not None and self._call is not None:
+        if error is not None:
+            with guard:
                 self._call.fail(error)
 
 
-def _request_attributes(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:
+def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:
+    """Give what a sampler decides by, which has to be known when the span starts."""
     model = body.get("model")
-    first = {semconv.OPERATION: endpoint.operation, **where}
+    known = {semconv.OPERATION: endpoint.operation, **where}
     if isinstance(model, str) and model:
-        first[semconv.REQUEST_MODEL] = whole(model)
-    found = first | endpoint.request(body) | current().attributes()
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def _failure(error: BaseException) -> Attributes:
-    status, code = getattr(error, "status_code", None), getattr(error, "code", None)
-    return {
-        semconv.ERROR_TYPE: error_type(error),
-        semconv.ERROR_MESSAGE: _message(error),
-        semconv.ERROR_CODE: code if isinstance(code, str) else None,
-        semconv.HTTP_STATUS: status if isinstance(status, int) else None,
-        semconv.REQUEST_ID: getattr(error, "request_id", None),
-    }
-
-
-def error_type(error: BaseException) -> str:
-    """Give an exception's name as people import it: `openai.RateLimitError`, `asyncio.CancelledError`, `ValueError`."""
-    package = type(error).__module__.partition(".")[0]
-    name = type(error).__qualname__
-    return name if package == "builtins" else f"{package}.{name}"
-
-
-def _message(error: BaseException) -> str:
-    return whole(str(error) or type(error).__name__)[:_MOST_ERROR_CHARS]
-
-
-def _is_cancelled(error: BaseException) -> bool:
-    return type(error).__name__ == "CancelledError"
+        known[semconv.REQUEST_MODEL] = whole(model)
+    return known
 
 
 def body_of(data: bytes) -> Mapping[str, Json] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -16,6 +15,9 @@ Table: TypeAlias = Mapping[str, tuple[str, Coerce]]
 
 _SENTINELS = frozenset({"NotGiven", "Omit"})
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
+_MOST_MODELS = 1024
+_models: set[type] = set()
+"""Classes of pydantic 2 that were met: a chunk is looked at in a microsecond, which asking the class would double."""
 _SCALARS = (str, int, float, bool, type(None))
 
 
@@ -24,16 +26,22 @@ def fields(value: Any) -> Mapping[str, Any]:
     kind: type = type(value)
     if kind is dict:
         return value  # type: ignore[no-any-return]
-    if _is_model(kind):
-        extra = getattr(value, "__pydantic_extra__", None)
-        return {**vars(value), **extra} if extra else vars(value)
-    return value if isinstance(value, Mapping) else _EMPTY
+    if kind in _models:
+        extra = value.__pydantic_extra__
+        return {**value.__dict__, **extra} if extra else value.__dict__
+    return _met(value)
 
 
-@lru_cache(maxsize=1024)
-def _is_model(kind: type) -> bool:
-    """Say whether a class is a pydantic model, of version 2 or 1."""
-    return hasattr(kind, "model_fields") or hasattr(kind, "__fields__")
+def _met(value: Any) -> Mapping[str, Any]:
+    """View a value of a class that is no model of pydantic 2, or was not met before."""
+    kind = type(value)
+    if hasattr(kind, "model_fields") and hasattr(value, "__pydantic_extra__"):
+        if len(_models) < _MOST_MODELS:
+            _models.add(kind)
+        return {**vars(value), **(value.__pydantic_extra__ or {})}
+    if isinstance(value, Mapping):
+        return value
+    return dict(vars(value)) if hasattr(kind, "__fields__") else _EMPTY  # pydantic 1
 
 
 def items(value: Any) -> list[Mapping[str, Any]]:
@@ -52,8 +60,19 @@ def dig(body: Any, path: str) -> Any:
 
 def pick(table: Table, body: Json) -> Attributes:
     """Read what the table names; an attribute found on several paths is the last one's."""
-    found = ((attribute, coerce(dig(body, path))) for path, (attribute, coerce) in table.items())
-    return {attribute: value for attribute, value in found if value is not None}
+    view = fields(body)
+    found: Attributes = {}
+    for path, (attribute, coerce) in table.items():
+        value = dig(view, path) if "." in path else view.get(path)
+        said = None if value is None else coerce(value)
+        if said is not None:
+            found[attribute] = said
+    return found
+
+
+def nothing(body: Mapping[str, Json]) -> Attributes:  # noqa: ARG001 - one of the readers of an endpoint
+    """Read nothing."""
+    return {}
 
 
 def text(value: Json) -> str | None:

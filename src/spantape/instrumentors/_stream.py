@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import sys
+import time
 import weakref
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from types import TracebackType
 from typing import Any
 
 import wrapt
@@ -45,9 +46,11 @@ def _abandon(call: Call) -> None:
 class Watched:
     """An iterator, sync or async, that lets its call see each chunk and the end."""
 
+    __slots__ = ("_call", "_inner")
+
     def __init__(self, inner: Any, call: Call) -> None:
         self._inner = inner
-        self._pull = _Pull(call)
+        self._call = call
 
     def __iter__(self) -> Watched:
         return self
@@ -56,46 +59,44 @@ class Watched:
         return self
 
     def __next__(self) -> Any:
-        with self._pull as pull:
-            return pull.saw(next(self._inner))
+        call = self._call
+        # The client closes the response before its StopIteration or error gets here; that close is not the user's.
+        call.pulling, going = True, False
+        try:
+            chunk = next(self._inner)
+            going = True
+        finally:
+            call.pulling = False
+            if not going:
+                _stopped(call)
+        call.chunk(chunk)
+        return chunk
 
     async def __anext__(self) -> Any:
-        with self._pull as pull:
-            return pull.saw(await self._inner.__anext__())
+        call = self._call
+        call.pulling, going = True, False
+        try:
+            chunk = await self._inner.__anext__()
+            going = True
+        finally:
+            call.pulling = False
+            if not going:
+                _stopped(call)
+        call.chunk(chunk)
+        return chunk
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
 
-class _Pull:
-    """Surrounds one step of a stream."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-
-    def __enter__(self) -> _Pull:
-        # The client closes the response before its StopIteration or error gets here; that close is not the user's.
-        self._call.pulling = True
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._call.pulling = False
-        if error is not None:
-            with guard:
-                self._stopped(error)
-
-    def saw(self, chunk: Any) -> Any:
-        with guard:
-            self._call.chunk(chunk)
-        return chunk
-
-    def _stopped(self, error: BaseException) -> None:
-        if isinstance(error, (StopIteration, StopAsyncIteration)):
-            self._call.end(COMPLETED)
+def _stopped(call: Call) -> None:
+    """End the call by what its iterator has raised."""
+    with guard:
+        error = sys.exc_info()[1]
+        if error is None or isinstance(error, (StopIteration, StopAsyncIteration)):
+            call.end(COMPLETED)
         else:
-            self._call.fail(error)
+            call.fail(error)
 
 
 class WatchedBytes(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-ignore]
@@ -177,7 +178,8 @@ class Tee:
 
     def _note(self, part: bytes) -> None:
         with guard:
-            self._call.arrived()
+            if self._call.arrived is None:
+                self._call.arrived = time.perf_counter()
             self._size += len(part)
             if self._size <= _MOST_BYTES and not self._call.watched:
                 self._kept.append(part)

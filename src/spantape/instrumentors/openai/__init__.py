@@ -16,7 +16,7 @@ from ... import semconv
 from ..._version import __version__
 from ...content import Attributes
 from ...guard import guard
-from .._call import StartSpan, Tape
+from .._tape import StartSpan, Tape
 from .client import Wrappers
 
 SCOPE = f"{semconv.SCOPE}.openai"
@@ -81,14 +81,7 @@ def starter(provider: TracerProvider | None = None) -> StartSpan:
 
 def _tape(provider: TracerProvider | None) -> Tape | None:
     """Give what a stand-alone instrumentor needs, from the settings of the environment; None if these say no."""
-    from ...content import ContentPolicy
-    from ...pricing import PriceBook
     from ...settings import Settings
 
     settings = Settings.load()
-    if not settings.enabled:
-        return None
-    policy = ContentPolicy(settings.capture_content, settings.max_content_chars, settings.content_filter)
-    prices = PriceBook(enabled=settings.cost)
-    prices.warm()
-    return Tape(starter(provider), policy.keep, prices.attributes)
+    return Tape.of(settings, starter(provider)) if settings.enabled else None

@@ -8,7 +8,7 @@ from typing import Any
 from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
-from .._call import Endpoint
+from .._endpoint import Endpoint
 from .._mapping import Table, dig, fields, flag, items, number, pick, plain, text, texts, whole
 from .._messages import (
     Message,
@@ -55,7 +55,9 @@ _USAGE: Table = {
     "completion_tokens_details.audio_tokens": (semconv.AUDIO_OUTPUT_TOKENS, whole),
 }
 _TOP = ("id", "model", "service_tier", "system_fingerprint", "usage")
+_DELTA = ("role", "content", "tool_calls", "refusal", "function_call", "__pydantic_extra__")
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
+_SPEAKERS = frozenset({"system", "developer", "user", "assistant"})
 _FORMATS = {"json_object": "json", "json_schema": "json", "text": "text"}
 _ELSEWHERE = frozenset({"model", "messages", "tools", "functions", *_REQUEST} - {"max_completion_tokens"})
 
@@ -64,12 +66,18 @@ def request(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of what is about to be sent."""
     count = whole(body.get("n"))
     tier = text(body.get("service_tier"))
-    parameters = {key: value for key, value in body.items() if key not in _ELSEWHERE}
     return pick(_REQUEST, body) | {
         semconv.OPENAI_API_TYPE: "chat_completions",
         semconv.REQUEST_CHOICE_COUNT: count if count != 1 else None,
         semconv.OPENAI_REQUEST_SERVICE_TIER: tier if tier != "auto" else None,
         semconv.OUTPUT_TYPE: _output_type(body),
+    }
+
+
+def asked(body: Mapping[str, Json]) -> Attributes:
+    """Give what was said to the model."""
+    parameters = {key: value for key, value in body.items() if key not in _ELSEWHERE}
+    return {
         semconv.INPUT_MESSAGES: [_message(one) for one in items(body.get("messages"))],
         semconv.TOOL_DEFINITIONS: _tools(body) or None,
         semconv.REQUEST_PARAMETERS: parameters or None,
@@ -82,8 +90,12 @@ def response(body: Mapping[str, Json]) -> Attributes:
     usage = body.get("usage") or next((one["usage"] for one in choices if one.get("usage")), None)
     return pick(_RESPONSE, body) | pick(_USAGE, usage) | {
         semconv.RESPONSE_FINISH_REASONS: [text(one.get("finish_reason")) or "error" for one in choices] or None,
-        semconv.OUTPUT_MESSAGES: [_output(one) for one in choices] or None,
     }  # fmt: skip
+
+
+def answered(body: Mapping[str, Json]) -> Attributes:
+    """Give what the model said."""
+    return {semconv.OUTPUT_MESSAGES: [_output(one) for one in items(body.get("choices"))] or None}
 
 
 class Join:
@@ -96,28 +108,63 @@ class Join:
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
+        self._kinds: tuple[Any, Any, Any] | None = None
 
-    def add(self, chunk: Any) -> None:
-        """Take the next chunk, the client's object or plain JSON."""
+    def add(self, chunks: Iterable[Any]) -> None:
+        """Take the next chunks, the client's objects or plain JSON."""
+        for chunk in chunks:
+            piece = self._piece(chunk)
+            if piece is None:
+                self._add(chunk)
+            else:
+                self._choices[0].content.append(piece)
+
+    def _piece(self, chunk: Any) -> str | None:
+        """Give the text of a chunk that has text for the first choice and nothing else, as nearly all have.
+
+        Looked at by attributes, without a call: a stream's chunks are what an application has most of.
+        """
+        if self._kinds is None or type(chunk) is not self._kinds[0] or len(chunk.choices or ()) != 1 or chunk.usage:
+            return None
+        choice = chunk.choices[0]
+        if type(choice) is not self._kinds[1] or choice.index != 0 or choice.finish_reason or choice.__pydantic_extra__:
+            return None
+        delta = choice.delta
+        if type(delta) is not self._kinds[2] or delta.role or delta.tool_calls or delta.refusal or delta.function_call:
+            return None
+        return delta.content if type(delta.content) is str and not delta.__pydantic_extra__ else None
+
+    def _add(self, chunk: Any) -> None:
         body = fields(chunk)
-        for key in _TOP:
-            value = body.get(key)
-            if value:
-                self._top[key] = value
-        for position, choice in enumerate(items(body.get("choices"))):
-            if choice.get("usage"):
-                self._top["usage"] = choice["usage"]
-            self._choice(_index(choice, position)).add(choice)
+        if not self._top.get("model") or body.get("usage"):
+            self._top.update({key: body[key] for key in _TOP if body.get(key)})
+        choices = body.get("choices")
+        for position, choice in enumerate(choices if isinstance(choices, (list, tuple)) else ()):
+            self._add_choice(fields(choice), position)
+        if 0 in self._choices and self._top.get("model") and hasattr(chunk, "__pydantic_extra__"):
+            self._kinds = _kinds(chunk)
 
     def body(self) -> dict[str, Json]:
         """Give the response so far."""
         choices = [self._choices[index].body() for index in sorted(self._choices)]
         return {**plain(self._top), "choices": choices}
 
-    def _choice(self, index: int) -> _Choice:
+    def _add_choice(self, choice: Mapping[str, Any], position: int) -> None:
+        if choice.get("usage"):
+            self._top["usage"] = choice["usage"]
+        index = choice.get("index")
+        index = index if isinstance(index, int) else position
         if index not in self._choices:
             self._choices[index] = _Choice()
-        return self._choices[index]
+        self._choices[index].add(choice)
+
+
+def _kinds(chunk: Any) -> tuple[Any, Any, Any] | None:
+    """Give the classes of a typed chunk, its choice and its delta; None unless they have what `_piece` looks at."""
+    choice = next(iter(chunk.choices or ()), None)
+    delta = getattr(choice, "delta", None)
+    known = hasattr(choice, "finish_reason") and all(hasattr(delta, key) for key in _DELTA)
+    return (type(chunk), type(choice), type(delta)) if known and hasattr(chunk, "usage") else None
 
 
 class _Choice:
@@ -126,26 +173,32 @@ class _Choice:
     def __init__(self) -> None:
         self._role = "assistant"
         self._finish_reason: Json = None
-        self._texts: dict[str, list[str]] = {}
+        self.content: list[str] = []
+        self._texts: dict[str, list[str]] = {"content": self.content}
         self._calls: dict[int, _ToolCall] = {}
 
     def add(self, choice: Mapping[str, Any]) -> None:
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
-        delta = fields(choice.get("delta"))
-        self._role = delta.get("role") or self._role
-        for key in _TEXTS:
-            piece = delta.get(key)
-            if piece and isinstance(piece, str):
-                self._texts.setdefault(key, []).append(piece)
-        for place, call in enumerate(items(delta.get("tool_calls"))):
-            self._call(call, place).add(call)
-        if delta.get("function_call"):
-            self._call({}, 0).add({"function": delta["function_call"]})
+        for key, piece in fields(choice.get("delta")).items():
+            if piece:  # of a typed delta, all but one are None
+                self._take(key, piece)
 
     def body(self) -> dict[str, Json]:
         message: dict[str, Json] = {key: "".join(pieces) for key, pieces in self._texts.items()}
         calls = [self._calls[index].body() for index in sorted(self._calls)]
         return {"message": message | {"role": self._role, "tool_calls": calls}, "finish_reason": self._finish_reason}
+
+    def _take(self, key: str, piece: Any) -> None:
+        if key in _TEXTS:
+            if isinstance(piece, str):
+                self._texts.setdefault(key, []).append(piece)
+        elif key == "role":
+            self._role = piece
+        elif key == "function_call":
+            self._call({}, 0).add({"function": piece})
+        elif key == "tool_calls":
+            for place, call in enumerate(items(piece)):
+                self._call(call, place).add(call)
 
     def _call(self, delta: Mapping[str, Any], place: int) -> _ToolCall:
         return self._calls.setdefault(self._call_index(delta, place), _ToolCall())
@@ -188,6 +241,9 @@ def _output(choice: Mapping[str, Json]) -> Message:
 
 
 def _message(message: Mapping[str, Json]) -> Message:
+    content, role = message.get("content"), message.get("role")
+    if len(message) == 2 and type(content) is type(role) is str and content and role in _SPEAKERS:
+        return {"role": role, "parts": [{"type": "text", "content": content}]}  # as nearly all are
     made: Message = {"role": str(message.get("role") or "user"), "parts": list(_parts(message))}
     if text(message.get("name")):
         made["name"] = message["name"]
@@ -279,9 +335,4 @@ def _output_type(body: Mapping[str, Json]) -> str | None:
     return _FORMATS.get(str(dig(body, "response_format.type")))
 
 
-def _index(item: Mapping[str, Json], position: int) -> int:
-    index = item.get("index")
-    return index if isinstance(index, int) else position
-
-
-ENDPOINT = Endpoint("chat", request, response, Join)
+ENDPOINT = Endpoint("chat", request, response, asked, answered, Join)

@@ -11,20 +11,20 @@ import copy
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
 from ... import semconv
 from ...content import Attributes
 from ...guard import guard
 from ...jsontext import Json
-from .._call import Call, Endpoint, Frame, Tape, body_of
+from .._call import Call, Frame, body_of
 from .._mapping import fields, given, plain
 from .._stream import Tee, WatchedBytes, end_with, watch
-from . import chat
-from .provider import address, provider_of
+from .._tape import Tape
+from .provider import whereabouts
+from .routes import Route, route
 
-ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
-    ("post", "/chat/completions"): chat.ENDPOINT,
-}
-"""What is recorded, by method and path; everything else is passed through."""
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Wrappers:
@@ -36,75 +36,54 @@ class Wrappers:
 
     def sync(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Stand around `SyncAPIClient.request`."""
-        opening = Opening(self, client, args, kwargs)
-        with Frame(opening.begin):
-            return opening.returned(wrapped(*opening.args, **opening.kwargs))
+        call = self._opened(client, args, kwargs)
+        if call is None:
+            return wrapped(*args, **kwargs)
+        args, kwargs = _shown(call, args, kwargs)
+        with Frame(call):
+            return _returned(call, wrapped(*args, **kwargs))
 
     async def asynchronous(self, wrapped: Callable[..., Awaitable[Any]], client: Any, args: Any, kwargs: Any) -> Any:
         """Stand around `AsyncAPIClient.request`."""
-        opening = Opening(self, client, args, kwargs)
-        with Frame(opening.begin):
-            return opening.returned(await wrapped(*opening.args, **opening.kwargs))
+        call = self._opened(client, args, kwargs)
+        if call is None:
+            return await wrapped(*args, **kwargs)
+        args, kwargs = _shown(call, args, kwargs)
+        with Frame(call):
+            return _returned(call, await wrapped(*args, **kwargs))
 
     def building(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG002
         """Stand around `_build_request`, which runs once an attempt."""
         with guard:
-            parser = _parser_of(args, kwargs)
-            if parser is not None:
-                parser.call.attempts += 1
+            call = _call_of(args, kwargs)
+            if call is not None:
+                call.attempts += 1
         return wrapped(*args, **kwargs)
 
     def processing(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG002
         """Stand around `_process_response`, sync or async: it is only looked at what goes in."""
         with guard:
-            parser = _parser_of(args, kwargs)
-            if parser is not None:
-                _received(parser.call, kwargs["response"], streamed=bool(kwargs.get("stream")))
+            call = _call_of(args, kwargs)
+            if call is not None:
+                _received(call, kwargs["response"], streamed=bool(kwargs.get("stream")))
         return wrapped(*args, **kwargs)
 
-    def open(self, client: Any, options: Any) -> Call | None:
-        """Open the call that the options describe, or none when it is not to be recorded."""
-        endpoint = ENDPOINTS.get((str(options.method).lower(), _path(str(options.url)))) if self.active else None
-        if endpoint is None or isinstance(options.post_parser, PostParser):
-            return None
-        return Call(self._tape, endpoint, _where(client), _body(options))
-
-
-class Opening:
-    """The arguments of one `request`, exchanged for ours when the call is recorded."""
-
-    def __init__(self, wrappers: Wrappers, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._wrappers, self._client = wrappers, client
-        self.args, self.kwargs = args, kwargs
-        self._call: Call | None = None
-
-    def begin(self) -> Call | None:
-        """Open the call and put its parser into a copy of the options."""
-        options = self.kwargs["options"] if "options" in self.kwargs else self.args[1]
-        ours = copy.copy(options)  # before the call is opened: once it is, nothing may fail
-        call = self._wrappers.open(self._client, options)
-        if call is not None:
-            ours.post_parser = PostParser(call, options.post_parser)
-            self.args = tuple(ours if arg is options else arg for arg in self.args)
-            self.kwargs = {name: ours if arg is options else arg for name, arg in self.kwargs.items()}
-            self._call = call
-        return call
-
-    def returned(self, result: Any) -> Any:
-        """Take what the client gives back, and give it on: the very same object."""
-        if self._call is not None:
-            done = False
-            with guard:
-                _result(self._call, result)
-                done = True
-            if not done:
-                with guard:
-                    self._call.end()
-        return result
+    def _opened(self, client: Any, args: Any, kwargs: Any) -> Call | None:
+        """Open the call that the options describe; None when it is not to be recorded."""
+        with guard:
+            options = _options(args, kwargs, 1)
+            found = route(str(options.method), str(options.url)) if self.active else None
+            if found is None or type(options.post_parser) is PostParser or not is_instrumentation_enabled():
+                return None
+            call = Call(self._tape, found.endpoint, whereabouts(client), _body(options, found))
+            return call if call.is_recording else None
+        return None
 
 
 class PostParser:
     """Called by the client with each parsed result: lets the call see it, then does what the user's parser does."""
+
+    __slots__ = ("_users", "call")
 
     def __init__(self, call: Call, users: Any) -> None:
         self.call = call
@@ -118,70 +97,78 @@ class PostParser:
         return self._users(parsed) if callable(self._users) else parsed
 
 
-def _parser_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> PostParser | None:
-    options = kwargs["options"] if "options" in kwargs else args[0]
-    return options.post_parser if isinstance(options.post_parser, PostParser) else None
+def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any], place: int) -> Any:
+    return kwargs["options"] if "options" in kwargs else args[place]
+
+
+def _call_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
+    parser = _options(args, kwargs, 0).post_parser
+    return parser.call if type(parser) is PostParser else None
+
+
+def _shown(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+    """Give the arguments with our parser in a copy of the options: the user's may be used again."""
+    with guard:
+        options = _options(args, kwargs, 1)
+        ours = copy.copy(options)
+        ours.post_parser = PostParser(call, options.post_parser)
+        replaced = {name: ours if arg is options else arg for name, arg in kwargs.items()}
+        return tuple(ours if arg is options else arg for arg in args), replaced
+    return args, kwargs
+
+
+def _returned(call: Call, result: Any) -> Any:
+    """Take what the client gives back, and give it on: the very same object."""
+    with guard:
+        if _is_complete(call, result):
+            call.end()
+        return result
+    with guard:
+        call.end()
+    return result
 
 
 def _received(call: Call, response: Any, *, streamed: bool) -> None:
-    call.note(_headers(response.headers))
+    headers = response.headers
+    call.note(_told(headers))
     if response.is_closed and not streamed:
         body = body_of(response.content)
         if body is not None:
             call.answered(body)
         return
-    raw = response.request.headers.get("x-stainless-raw-response") == "stream"
-    tee = (
-        Tee(call, response.headers.get("content-type", ""), response.headers.get("content-encoding", ""))
-        if raw
-        else None
-    )
+    tee = None
+    if response.request.headers.get("x-stainless-raw-response") == "stream":
+        tee = Tee(call, headers.get("content-type", ""), headers.get("content-encoding", ""))
     response.stream = WatchedBytes(response.stream, call, tee)
     end_with(response, call)
 
 
-def _headers(headers: Any) -> Attributes:
+def _told(headers: Any) -> Attributes:
     milliseconds = headers.get("openai-processing-ms", "")
-    return {
-        semconv.REQUEST_ID: headers.get("x-request-id") or headers.get("apim-request-id"),
-        semconv.SERVER_TIME: int(milliseconds) if milliseconds.isdigit() else None,
-    }
+    told: Attributes = {semconv.SERVER_TIME: int(milliseconds)} if milliseconds.isdecimal() else {}
+    return told | {semconv.REQUEST_ID: headers.get("x-request-id") or headers.get("apim-request-id")}
 
 
-def _result(call: Call, result: Any) -> None:
-    """End the call, unless there is something left to read."""
-    raw = getattr(result, "http_response", None)
+def _is_complete(call: Call, result: Any) -> bool:
+    """Say whether nothing is left to be read."""
     if _is_stream(result):
         if not call.watched:  # the client did not show it to the parser
             watch(result, call)
-        return
+        return False
+    raw = getattr(result, "http_response", None)
     if raw is not None and isinstance(raw.stream, WatchedBytes):
-        return
+        return False
     if not call.is_answered and raw is None:
         body = plain(result)  # the private hook is gone: what was parsed has to do
         if isinstance(body, Mapping):
             call.answered(body)
-    call.end()
+    return True
 
 
 def _is_stream(result: Any) -> bool:
     return hasattr(result, "_iterator") and hasattr(result, "__stream__")
 
 
-def _where(client: Any) -> Attributes:
-    host, port = address(client)
-    provider = provider_of(host, port, type(client).__name__)
-    return {semconv.PROVIDER: provider, semconv.SERVER_ADDRESS: host, semconv.SERVER_PORT: port}
-
-
-def _path(url: str) -> str:
-    """Give the path below the API's root: absolute addresses are recognised by their end."""
-    path = "/" + url.partition("?")[0].strip("/")
-    if "://" not in url:
-        return path
-    return next((known for _, known in ENDPOINTS if path.endswith(known)), path)
-
-
-def _body(options: Any) -> Mapping[str, Json]:
-    """Give what will be sent: the body, with `extra_body` laid over it, as the client does."""
-    return given({**fields(options.json_data), **fields(getattr(options, "extra_json", None))})
+def _body(options: Any, found: Route) -> Mapping[str, Json]:
+    """Give what will be sent: the body, with `extra_body` laid over it, as the client does; the ids of the path."""
+    return given({**fields(options.json_data), **fields(getattr(options, "extra_json", None)), **found.ids})

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
+
+from ... import semconv
+from ...content import Attributes
 
 # Host suffix → gen_ai.provider.name: the conventions' value where there is one, else the name people use.
 _BY_SUFFIX = {
@@ -56,11 +60,9 @@ _BY_LABEL = ("ollama", "vllm", "sglang", "lmstudio", "litellm")
 _BY_PORT = {11434: "ollama", 1234: "lmstudio"}
 
 
-def provider_of(host: str, port: int | None, client_class: str = "") -> str:
+def provider_of(host: str, port: int | None) -> str:
     """Give the provider's name for a host and port; the host itself when nothing is known of it."""
     host = host.lower().rstrip(".")
-    if "Azure" in client_class:
-        return "azure.ai.openai"
     for suffix in _suffixes(host):
         if suffix in _BY_SUFFIX:
             return _BY_SUFFIX[suffix]
@@ -70,10 +72,17 @@ def provider_of(host: str, port: int | None, client_class: str = "") -> str:
     return _BY_PORT.get(port or 0) or host
 
 
-def address(client: Any) -> tuple[str, int | None]:
-    """Give the host and port that a client talks to."""
+def whereabouts(client: Any) -> Attributes:
+    """Give whom a client talks to, and where."""
     url = client.base_url
-    return str(url.host), url.port or {"https": 443, "http": 80}.get(str(url.scheme))
+    return _whereabouts(str(url.scheme), str(url.host), url.port, "Azure" in type(client).__name__)
+
+
+@lru_cache(maxsize=256)
+def _whereabouts(scheme: str, host: str, port: int | None, is_azure: bool) -> Attributes:
+    port = port or {"https": 443, "http": 80}.get(scheme)
+    provider = "azure.ai.openai" if is_azure else provider_of(host, port)
+    return {semconv.PROVIDER: provider, semconv.SERVER_ADDRESS: host, semconv.SERVER_PORT: port}
 
 
 def _suffixes(host: str) -> list[str]:

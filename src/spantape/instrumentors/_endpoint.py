@@ -1,0 +1,40 @@
+"""What the file of an endpoint offers: pure functions of plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from ..content import Attributes
+from ..jsontext import Json
+from ._mapping import nothing
+
+Reader: TypeAlias = Callable[[Mapping[str, Json]], Attributes]
+"""Reads attributes from a body; a value of None is as good as none."""
+
+
+class Join(Protocol):
+    """Folds the chunks of a stream into the response that the call would have given without streaming."""
+
+    def add(self, chunks: Iterable[Any]) -> None:
+        """Take the next chunks, each the client's object or plain JSON."""
+
+    def body(self) -> dict[str, Json]:
+        """Give the response so far."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How the calls of one endpoint are read.
+
+    `request` and `response` give what a backend charts; `asked` and `answered` give what was said, which is not even
+    looked at when content is not captured.
+    """
+
+    operation: str
+    request: Reader
+    response: Reader
+    asked: Reader = nothing
+    answered: Reader = nothing
+    join: Callable[[], Join] | None = None

@@ -1,0 +1,48 @@
+"""What an exception tells: its name, message and code, and how the call ended with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import semconv
+from ..content import Attributes
+from ..jsontext import whole
+from ._mapping import dig, text
+
+FAILED, TIMEOUT, CANCELLED = "failed", "timeout", "cancelled"
+
+_MOST_CHARS = 10_000
+
+
+def failure(error: BaseException) -> Attributes:
+    """Give the attributes of an error."""
+    status, body = getattr(error, "status_code", None), getattr(error, "body", None)
+    return {
+        semconv.STATUS: status_of(error),
+        semconv.ERROR_TYPE: error_type(error),
+        semconv.ERROR_MESSAGE: whole(str(error) or type(error).__name__)[:_MOST_CHARS],
+        semconv.ERROR_CODE: _code(getattr(error, "code", None) or dig(body, "code") or dig(body, "error.code")),
+        semconv.PROVIDER_ERROR_TYPE: text(getattr(error, "type", None) or dig(body, "type") or dig(body, "error.type")),
+        semconv.HTTP_STATUS: status if isinstance(status, int) else None,
+        semconv.REQUEST_ID: text(getattr(error, "request_id", None)),
+    }
+
+
+def error_type(error: BaseException) -> str:
+    """Give an exception's name as people import it: `openai.RateLimitError`, `asyncio.CancelledError`, `ValueError`."""
+    package = type(error).__module__.partition(".")[0]
+    name = type(error).__qualname__
+    return name if package == "builtins" else f"{package}.{name}"
+
+
+def status_of(error: BaseException) -> str:
+    """Say how a call ended with an error: failed, timeout or cancelled."""
+    names = [kind.__name__ for kind in type(error).__mro__]
+    if "CancelledError" in names or not isinstance(error, Exception):
+        return CANCELLED
+    return TIMEOUT if any("Timeout" in name for name in names) else FAILED
+
+
+def _code(value: Any) -> str | None:
+    """Read an error's code: text, or the number that some compatible servers give."""
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else None

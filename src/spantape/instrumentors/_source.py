@@ -1,0 +1,47 @@
+"""Where in the application a call was made: function, file and line."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+
+from .. import semconv
+from ..content import Attributes
+
+_MOST_FRAMES = 200
+# Frames of these stand between the application and the call; a layer that the application uses is not who called.
+_BETWEEN = frozenset({
+    *("spantape", "wrapt", "opentelemetry", "openai", "contextlib", "functools", "tenacity", "backoff"),
+    *("langchain", "langchain_classic", "langchain_community", "langchain_core", "langchain_openai", "langgraph"),
+    *("agents", "instructor", "litellm", "llama_index"),
+})  # fmt: skip
+# Behind these nobody of the application is left: a task or a thread began with the call itself.
+_BEYOND = frozenset({"anyio", "asyncio", "concurrent", "gevent", "threading", "trio", "uvloop"})
+
+
+def nowhere() -> Attributes:
+    """Say nothing, where the setting wants it so."""
+    return {}
+
+
+def caller() -> Attributes:
+    """Give the innermost frame that is the application's; nothing where there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    for _ in range(_MOST_FRAMES):
+        package = str(frame.f_globals.get("__name__")).partition(".")[0] if frame is not None else "threading"
+        if frame is None or package in _BEYOND:
+            return {}
+        if package not in _BETWEEN:
+            return _place(frame)
+        frame = frame.f_back
+    return {}
+
+
+def _place(frame: FrameType) -> Attributes:
+    code = frame.f_code
+    name = getattr(code, "co_qualname", code.co_name)  # Python 3.10 knows no qualified name
+    return {
+        semconv.CODE_FUNCTION: f"{frame.f_globals.get('__name__')}.{name}",
+        semconv.CODE_FILE: code.co_filename,
+        semconv.CODE_LINE: frame.f_lineno,
+    }
