@@ -76,6 +76,7 @@ STREAM_CHUNKS = "spantape.stream.chunks"
 ERROR_CODE = "spantape.error.code"
 ERROR_MESSAGE = "spantape.error.message"
 CONTENT_DROPPED = "spantape.content.dropped"
+CONTENT_TRUNCATED = "spantape.content.truncated"
 
 # --- money
 COST_INPUT = "spantape.cost.input"
