@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
@@ -12,8 +12,11 @@ from opentelemetry.trace import Status
 from ... import semconv
 from ...content import CONTENT
 from ...jsontext import Json, loads_or, text
-from .cuts import cut_parts, cut_said
+from .cuts import cut_parts, cut_said, longest
 from .weight import weight
+
+Try: TypeAlias = "Callable[[Mapping[str, Any]], ReadableSpan | None]"
+"""Makes the copy with these attributes, if it is small enough."""
 
 _PARTS = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.TOOL_DEFINITIONS})
 _LONG = CONTENT | {semconv.METADATA, semconv.TOPIC}
@@ -37,13 +40,36 @@ def fitted(span: ReadableSpan, most: int) -> ReadableSpan | None:
 
     The longest texts are cut first. Where that is not enough, whole attributes go, content before everything else.
     """
-    found = _Content.of(span)
-    for attributes in found.ever_less(most):
+    content = _Content.of(span)
+
+    def tried(attributes: Mapping[str, Any]) -> ReadableSpan | None:
         copy = _copy(span, attributes, _status(span, attributes), span.events)
-        if weight(copy) <= most:
-            return copy
-    bare = _copy(span, found.without([*found.given]), Status(span.status.status_code), ())
-    return bare if weight(bare) <= most else None
+        return copy if weight(copy) <= most else None
+
+    bare = _copy(span, content.without([*content.given]), Status(span.status.status_code), ())
+    return _cut(content, tried) or _dropped(content, tried) or (bare if weight(bare) <= most else None)
+
+
+def _cut(content: _Content, tried: Try) -> ReadableSpan | None:
+    """Find out how long texts may be, within an eighth: each attempt writes all of them."""
+    best = tried(content.cut(_LEAST_CHARS))
+    low, high = _LEAST_CHARS, max(map(longest, content.plain.values()), default=0)
+    while best is not None and high - low > high // 8:
+        middle = (low + high) // 2
+        copy = tried(content.cut(middle))
+        if copy is None:
+            high = middle
+        else:
+            best, low = copy, middle
+    return best
+
+
+def _dropped(content: _Content, tried: Try) -> ReadableSpan | None:
+    """Drop whole attributes, content first, the largest first."""
+    left = {name: len(str(value)) for name, value in content.cut(_LEAST_CHARS).items()}
+    order = sorted(content.given, key=lambda name: (name not in CONTENT, -left[name]))
+    attempts = (tried(content.without(order[:count])) for count in range(1, len(order)))
+    return next((copy for copy in attempts if copy is not None), None)
 
 
 @dataclass(frozen=True)
@@ -58,15 +84,6 @@ class _Content:
         given = span.attributes or {}
         said = {name: value for name, value in given.items() if name in _LONG and isinstance(value, str)}
         return cls(given, {name: loads_or(value) or value for name, value in said.items()})
-
-    def ever_less(self, chars: int) -> Iterator[dict[str, Any]]:
-        while chars > _LEAST_CHARS:
-            chars = max(_LEAST_CHARS, chars * 3 // 4)
-            yield self.cut(chars)
-        left = {name: len(str(value)) for name, value in self.cut(chars).items()}
-        order = sorted(self.given, key=lambda name: (name not in CONTENT, -left[name]))
-        for count in range(1, len(order)):
-            yield self.without(order[:count])
 
     def cut(self, chars: int) -> dict[str, Any]:
         """Give all attributes, with no text in them longer than that; those that were cut are named."""

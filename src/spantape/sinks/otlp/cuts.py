@@ -7,6 +7,14 @@ from collections.abc import Mapping
 from ...jsontext import Json
 
 
+def longest(value: Json) -> int:
+    """Give the length of the longest text."""
+    if isinstance(value, str):
+        return len(value)
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return max(map(longest, inside), default=0)
+
+
 def cut_parts(value: Json, most: int) -> Json:
     """Cut messages, their parts, or tool definitions: whichever holds a cut text says so, and its original length."""
     if isinstance(value, list):
