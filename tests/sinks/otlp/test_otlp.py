@@ -1,4 +1,4 @@
-"""Spans over OTLP: on when asked for, once, the same as in the files; and harmless when nobody is there."""
+"""Spans over OTLP: on when asked for, once, the same as in the files, beside the application's own."""
 
 from __future__ import annotations
 
@@ -151,6 +151,15 @@ def test_a_bad_variable_is_one_clear_error(
         start()
     monkeypatch.delenv(ENDPOINT)
     start()  # and none of our business without OTLP
+
+
+def test_what_is_sent_by_default() -> None:
+    settings = Settings()
+    assert (settings.otlp_content, settings.otlp_max_bytes, settings.otlp_shutdown_timeout) == (True, 4 * 1024**2, 2.0)
+    with pytest.raises(
+        spantape.SettingError, match="otlp_max_bytes= is 100, .*: give a whole number of at least 16384"
+    ):
+        Settings.load(otlp_max_bytes=100)
 
 
 def test_nothing_is_sent_and_nothing_is_logged_unasked(

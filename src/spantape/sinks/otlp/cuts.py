@@ -22,16 +22,16 @@ def cut_parts(value: Json, most: int) -> Json:
     if not isinstance(value, Mapping):
         return cut_said(value, most)
     part: dict[str, Json] = {}
-    longest = 0
+    cut_from = 0
     for key, item in value.items():
         if key == "parts":
             part[key] = cut_parts(item, most)
         else:
             part[key], length = _cut(item, most)
-            longest = max(longest, length)
+            cut_from = max(cut_from, length)
     # A text that had been cut before was longer still.
-    marks = {"truncated": True, "original_length": part.get("original_length", longest)}
-    return part | marks if longest else part
+    marks = {"truncated": True, "original_length": part.get("original_length", cut_from)}
+    return part | marks if cut_from else part
 
 
 def cut_said(value: Json, most: int) -> Json:

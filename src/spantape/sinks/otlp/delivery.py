@@ -57,7 +57,7 @@ class Delivery:
         except Refused as refused:
             _say(refused, sum(map(weight, spans)))
             return refused
-        except OSError as error:  # what an older HTTP exporter lets through when nobody answers
+        except (OSError, ValueError) as error:  # what older HTTP exporters let through when nobody answers in time
             cannot_send(error)
         else:
             if result is not SpanExportResult.SUCCESS:
