@@ -136,7 +136,7 @@ def test_a_receiver_that_says_later_gets_the_same_later(start: Ask, ask: Ask) ->
     assert len(backend.ours) == 2
 
 
-def test_a_session_of_the_applications_is_used_and_what_it_sends_can_be_refused_all_the_same(
+def test_a_credential_provider_named_by_opentelemetrys_variable_holds(
     collector: Received, start: Ask, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from opentelemetry.sdk import environment_variables
