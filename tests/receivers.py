@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -19,6 +21,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     TraceServiceServicer,
     add_TraceServiceServicer_to_server,
 )
+
+CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+SOON = RetryInfo(retry_delay=Duration(nanos=10_000_000))
 
 
 class Received:
@@ -29,8 +39,16 @@ class Received:
         self.spans: list[dict[str, Any]] = []
         self.requests: list[int] = []
         self.headers: list[dict[str, str]] = []
-        self.refusing: list[int] = []
-        """HTTP status codes to answer the next requests with."""
+        self.judge: Callable[[bytes], int] = lambda request: 200
+        """Gives the HTTP status code to answer a request with; over gRPC, what stands for it there."""
+        self.refused: list[int] = []
+        """How large the requests were that were not taken."""
+
+    def takes(self, request: ExportTraceServiceRequest) -> int:
+        status = self.judge(request.SerializeToString())
+        if status != 200:
+            self.refused.append(request.ByteSize())
+        return status
 
     def take(self, request: ExportTraceServiceRequest) -> ExportTraceServiceResponse:
         self.requests.append(request.ByteSize())
@@ -73,6 +91,11 @@ def grpc_receiver() -> Iterator[Received]:
 
     class Service(TraceServiceServicer):
         def Export(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+            status = received.takes(request)
+            if status == 429:
+                context.set_trailing_metadata((("google.rpc.retryinfo-bin", SOON.SerializeToString()),))
+            if status != 200:
+                context.abort(CODES[status], "no")
             return received.take(request)
 
     server = grpc.server(ThreadPoolExecutor(2))
@@ -93,11 +116,10 @@ def http_receiver() -> Iterator[Received]:
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers["content-length"]))
             received.headers.append({"path": self.path, **dict(self.headers.items())})
-            status = received.refusing.pop(0) if received.refusing else 200
-            answer = b""
-            if status == 200:
-                data = gzip.decompress(data) if self.headers.get("content-encoding") == "gzip" else data
-                answer = received.take(ExportTraceServiceRequest.FromString(data)).SerializeToString()
+            data = gzip.decompress(data) if self.headers.get("content-encoding") == "gzip" else data
+            request = ExportTraceServiceRequest.FromString(data)
+            status = received.takes(request)
+            answer = received.take(request).SerializeToString() if status == 200 else b""
             self.send_response(status)
             self.send_header("content-length", str(len(answer)))
             self.end_headers()

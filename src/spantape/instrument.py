@@ -170,6 +170,7 @@ class Recording:
         if self.settings.files:
             self._silence(theirs)
             chosen.append(self._files)
+        otlp.tell_who_sends_content(theirs, self.settings)
         if self._otlp is not None and not otlp.is_sent_by(theirs, self.settings):
             chosen.append(self._otlp)
         return chosen

@@ -92,6 +92,7 @@ PROVIDER_ERROR_TYPE = "spantape.error.type"
 ERROR_CODE = "spantape.error.code"
 ERROR_MESSAGE = "spantape.error.message"
 CONTENT_DROPPED = "spantape.content.dropped"
+CONTENT_TRUNCATED = "spantape.content.truncated"
 
 # --- money
 COST_INPUT = "spantape.cost.input"

@@ -159,6 +159,17 @@ class Settings:
         None,
         "The OTLP protocol. Unset: OpenTelemetry's variable, else http/protobuf on port 4318, else grpc.",
     )
+    otlp_content: bool = _setting(
+        SWITCH, True, "Send prompts and responses over OTLP, too. Off: spans go without them, files keep them."
+    )
+    otlp_max_bytes: int = _setting(
+        _whole(16 * 1024),
+        4 * 1024 * 1024,
+        "The most bytes of one OTLP request: a larger batch goes in parts, a larger span with its longest texts cut.",
+    )
+    otlp_shutdown_timeout: float = _setting(
+        SECONDS, 2.0, "How long the end of the process may wait for spans to be sent, in seconds."
+    )
     global_provider: bool = _setting(
         SWITCH, False, "Make our TracerProvider the global one when the application has none."
     )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from ...errors import SettingError
+from ...guard import guard
 from ...settings import PROTOCOL, Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
+
+    from .delivery import Delivery
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -29,7 +32,9 @@ def processor(settings: Settings) -> SpanProcessor | None:
     from .sender import Sender
 
     try:
-        return Sender(partial(exporter, settings), settings.buffer_size, settings.flush_interval)
+        return Sender(
+            partial(_delivery, settings), settings.buffer_size, settings.flush_interval, settings.otlp_shutdown_timeout
+        )
     except SettingError:
         raise
     except ValueError as error:
@@ -57,26 +62,48 @@ def about(settings: Settings) -> str:
     return f"{place} ({protocol(settings)})"
 
 
+def _delivery(settings: Settings) -> Delivery:
+    """Make what sends batches of spans: whole, or without what was said."""
+    from .copies import unsaid, whole
+    from .delivery import Delivery
+
+    return Delivery(exporter(settings), settings.otlp_max_bytes, whole if settings.otlp_content else unsaid)
+
+
 def exporter(settings: Settings) -> SpanExporter:
     """Make the exporter; OpenTelemetry's variables for headers, certificates, time-outs and compression hold."""
     target = settings.otlp_endpoint
     if protocol(settings) == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc
+        from . import over_grpc
 
-        return Grpc(endpoint=target)
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
+        return over_grpc.Exporter(endpoint=target)
+    from . import over_http
 
-    return Http(endpoint=_traces_url(target) if target else None)
+    return over_http.Exporter(_traces_url(target) if target else None)
 
 
 def is_sent_by(processors: Iterable[object], settings: Settings) -> bool:
     """Say whether processors of the application's send the spans already to where we would."""
-    exporters = (getattr(processor, "span_exporter", None) for processor in processors)
-    theirs = [one for one in exporters if type(one).__module__.startswith("opentelemetry.exporter.otlp")]
+    theirs = _exporters(processors)
     if settings.otlp_endpoint is None:
         return bool(theirs)
     ours = _place(settings.otlp_endpoint)
     return any(_place(str(getattr(one, "_endpoint", ""))) == ours for one in theirs)
+
+
+def tell_who_sends_content(processors: Iterable[object], settings: Settings) -> None:
+    """Warn when spans are to be sent without content, but an exporter of the application's sends them as they are."""
+    if not settings.otlp_content and _exporters(processors):
+        guard.warn_once(
+            "otlp content",
+            "otlp_content=False does not hold for the application's own OTLP exporter: it sends prompts and responses. "
+            "To keep them off every span, and out of the files, set capture_content=False",
+        )
+
+
+def _exporters(processors: Iterable[object]) -> list[Any]:
+    exporters = (getattr(processor, "span_exporter", None) for processor in processors)
+    return [one for one in exporters if type(one).__module__.startswith("opentelemetry.exporter.otlp")]
 
 
 def _is_wanted_for_traces() -> bool:

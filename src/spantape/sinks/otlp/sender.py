@@ -5,20 +5,19 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TypeAlias
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.export import SpanExporter
 
 from ...guard import guard
 from .._forks import follow
+from .delivery import Delivery
+from .quiet import cannot_send
 
 _MOST_WAITING = 2048
-# What a gRPC server takes by default is 4 MB; it refuses a batch that is larger as a whole.
-_MOST_BYTES = 3 * 1024 * 1024
-_PATIENCE = 2.0
+_MOST_CHARACTERS = 64 * 1024 * 1024
 
 
 class Mark(threading.Event):
@@ -29,18 +28,18 @@ Item: TypeAlias = "ReadableSpan | Mark"
 
 
 class Sender(SpanProcessor):
-    """Hands ended, sampled spans to an exporter in batches, from a thread of its own.
+    """Hands ended, sampled spans to a delivery in batches, from a thread of its own.
 
     The SDK's batch processor lets a dead backend hold up a flush for as long as the exporter tries, and a shutdown for
-    half a minute, in older versions for ever. Here a flush keeps to its time and a shutdown gives up after two seconds.
-    `make` gives the exporter; in a forked child it gives another one, as no connection survives a fork.
+    half a minute, in older versions for ever. Here a flush keeps to its time and a shutdown gives up after `patience`
+    seconds. `make` gives the delivery; in a forked child it gives another one, as no connection survives a fork.
     """
 
     _last: Mark | None = None
     _hurry = False
 
-    def __init__(self, make: Callable[[], SpanExporter], size: int, interval: float) -> None:
-        self._make, self._size, self._interval = make, size, interval
+    def __init__(self, make: Callable[[], Delivery], size: int, interval: float, patience: float) -> None:
+        self._make, self._size, self._interval, self._patience = make, size, interval, patience
         self._begin()
         follow(self)
 
@@ -48,30 +47,35 @@ class Sender(SpanProcessor):
         """Take a span; what is too much for the backend is left out, the files have it all the same."""
         if self._last is not None or span.context is None or not span.context.trace_flags.sampled:
             return
-        if self._queue.qsize() < _MOST_WAITING:
-            self._queue.put(span)
-        else:
-            guard.warn_once("otlp full", "spantape leaves spans out of OTLP: %d wait to be sent", _MOST_WAITING)
+        if self._queue.qsize() >= _MOST_WAITING or self._characters >= _MOST_CHARACTERS:
+            cannot_send(f"{self._queue.qsize()} wait already, so further ones are left out")
+            return
+        self._characters += _characters(span)
+        self._queue.put(span)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send what has ended so far; False when that took longer."""
         return self._last is None and self._sent(Mark(), timeout_millis / 1000)
 
     def shutdown(self) -> None:
-        """Send what has ended, for two seconds at most, and end the thread."""
+        """Send what has ended, as long as there is patience, and end the thread."""
         if self._last is None:
             self._last = last = Mark()
-            self._hurry = not self._sent(last, _PATIENCE)
+            self._hurry = not self._sent(last, self._patience)
+            if self._hurry:
+                cannot_send(f"not all were taken within the {self._patience:g} s of otlp_shutdown_timeout")
 
     def after_fork_in_child(self) -> None:
         """Go on in a forked child; what was waiting is the parent's to send."""
+        self._delivery.quiet.leave()  # the thread that entered it is the parent's
         if self._last is None:
             self._begin()
 
     def _begin(self) -> None:
         # SimpleQueue, because its put() may interrupt itself: a finalizer can end a span at any moment.
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        self._exporter = self._make()
+        self._characters = 0
+        self._delivery = self._make()
         threading.Thread(target=self._run, name="spantape-otlp", daemon=True).start()
 
     def _sent(self, mark: Mark, seconds: float) -> bool:
@@ -79,16 +83,16 @@ class Sender(SpanProcessor):
         return mark.wait(seconds)
 
     def _run(self) -> None:
-        mark = None
-        with suppress_instrumentation():  # the exporter's own requests are not to be traced
+        mark, delivery = None, self._delivery
+        with suppress_instrumentation(), delivery.quiet:  # the exporter's own requests are not to be traced
             while mark is None or mark is not self._last:
                 batch, mark = self._gathered()
                 with guard:
-                    self._send(batch)
+                    delivery.send(batch, lambda: not self._hurry)
                 if mark is not None:
                     mark.set()
-        with guard:
-            self._exporter.shutdown()
+            with guard:
+                delivery.shutdown()
 
     def _gathered(self) -> tuple[list[ReadableSpan], Mark | None]:
         """Wait until a batch is full, or due, or asked for; then with the mark to set when it is sent."""
@@ -102,34 +106,11 @@ class Sender(SpanProcessor):
             if isinstance(item, Mark):
                 return batch, item
             batch.append(item)
+            # Threads that count at the same moment may miss each other: an empty queue sets it right.
+            self._characters = 0 if self._queue.empty() else self._characters - _characters(item)
             due = due or time.monotonic() + self._interval
         return batch, None
 
-    def _send(self, batch: Sequence[ReadableSpan]) -> None:
-        for spans in _parts(batch):
-            if self._hurry:
-                return
-            try:
-                self._exporter.export(spans)
-            except OSError as error:  # what an older HTTP exporter lets through when nobody answers
-                guard.warn_once("otlp", "spantape can't send spans over OTLP (%s)", error)
 
-
-def _parts(batch: Sequence[ReadableSpan]) -> Iterator[Sequence[ReadableSpan]]:
-    """Cut a batch where it would get too large to be taken."""
-    part: list[ReadableSpan] = []
-    size = 0
-    for span in batch:
-        weight = _weight(span)
-        if part and size + weight > _MOST_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(span)
-        size += weight
-    if part:
-        yield part
-
-
-def _weight(span: ReadableSpan) -> int:
-    values = (span.attributes or {}).values()
-    return sum(len(value.encode("utf-8", "replace")) if isinstance(value, str) else 64 for value in values)
+def _characters(span: ReadableSpan) -> int:
+    return sum(len(value) for value in (span.attributes or {}).values() if isinstance(value, str))

@@ -1,82 +1,28 @@
-"""Spans over OTLP: on when asked for, once, the same as in the files; and harmless when nobody is there."""
+"""Spans over OTLP: on when asked for, once, the same as in the files, beside the application's own."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-import openai
 import spantape
-from programs import run
-from receivers import Received, grpc_receiver, http_receiver
+from receivers import Received, http_receiver
 from spantape.settings import Settings
 from spantape.sinks import otlp
 from spantape.sinks.otlp import sender
-from spantape.sinks.otlp.sender import Sender
-from spantape.testing import ScriptedServer, completion
 
 SAID = "你好，杭州 🎉"
 ENDPOINT, TRACES = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
 
 Ask = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    """A thread that still tries to send would log into the next test."""
-    yield
-    spantape.uninstrument()
-    for thread in threading.enumerate():
-        if thread.name == "spantape-otlp":
-            thread.join(10)
-            assert not thread.is_alive()
-
-
-@pytest.fixture
-def ask(server: ScriptedServer) -> Iterator[Ask]:
-    http = openai.DefaultHttpxClient(verify=False)
-    with openai.OpenAI(base_url=server.url, api_key="test", http_client=http) as client:
-
-        def create(text: str = SAID, **more: Any) -> Any:
-            messages: Any = [{"role": "user", "content": text}]
-            return client.chat.completions.create(model="gpt-4o-mini", messages=messages, **more)
-
-        yield create
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Callable[..., None]:
-    def instrument(**settings: Any) -> None:
-        spantape.instrument(**({"base_dir": tmp_path / "records"} | settings))
-
-    return instrument
-
-
-@pytest.fixture(params=["grpc", "http/protobuf"])
-def backend(request: pytest.FixtureRequest) -> Iterator[Received]:
-    receiver: Any = grpc_receiver if request.param == "grpc" else http_receiver
-    with receiver() as received:
-        received.protocol = request.param
-        yield received
-
-
-@pytest.fixture
-def collector() -> Iterator[Received]:
-    with http_receiver() as received:
-        yield received
 
 
 def records() -> list[dict[str, Any]]:
@@ -207,6 +153,15 @@ def test_a_bad_variable_is_one_clear_error(
     start()  # and none of our business without OTLP
 
 
+def test_what_is_sent_by_default() -> None:
+    settings = Settings()
+    assert (settings.otlp_content, settings.otlp_max_bytes, settings.otlp_shutdown_timeout) == (True, 4 * 1024**2, 2.0)
+    with pytest.raises(
+        spantape.SettingError, match="otlp_max_bytes= is 100, .*: give a whole number of at least 16384"
+    ):
+        Settings.load(otlp_max_bytes=100)
+
+
 def test_nothing_is_sent_and_nothing_is_logged_unasked(
     start: Ask, ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -332,239 +287,6 @@ def test_the_applications_shutdown_does_not_end_the_sending(collector: Received,
     ask()
     assert spantape.flush()
     assert len(collector.ours) == 2
-
-
-# --- nobody there, or somebody slow
-
-
-@pytest.fixture
-def nobody() -> str:
-    """An address at which nobody listens."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{closed.getsockname()[1]}"
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """An address at which somebody listens and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as open_socket:
-        yield f"http://127.0.0.1:{open_socket.getsockname()[1]}"
-
-
-@pytest.mark.parametrize(
-    ("place", "protocol", "patience"),
-    [
-        ("nobody", "grpc", 2.0),
-        ("nobody", "http/protobuf", 0.2),
-        ("silent", "grpc", 0.2),
-        ("silent", "http/protobuf", 0.2),
-    ],
-)
-def test_a_dead_backend_costs_nothing_and_holds_up_nobody(
-    place: str, protocol: str, patience: float, server: ScriptedServer, request: pytest.FixtureRequest
-) -> None:
-    said = run(
-        """
-        import json, logging, time, spantape
-        from spantape.sinks.otlp import sender
-
-        def took(work):
-            began = time.monotonic()
-            work()
-            return time.monotonic() - began
-
-        url, endpoint, protocol, patience = sys.argv[1:]
-        logging.disable()  # what the exporter says
-        assert sender._PATIENCE == 2.0
-        sender._PATIENCE = float(patience)
-        spantape.instrument(otlp_endpoint=endpoint, otlp_protocol=protocol, buffer_size=1)
-        ask(url)
-        calls = took(lambda: [ask(url) for _ in range(5)])
-        flush = took(lambda: spantape.flush(0.2))
-        end = took(spantape.uninstrument)
-        print(json.dumps([calls, flush, end, len(spantape.recordings().get_latest_interactions())]))
-        """,
-        server.url,
-        request.getfixturevalue(place),
-        protocol,
-        str(patience),
-        SPANTAPE_GUARD_RAISES="0",
-    )
-    calls, flush, end, recorded = json.loads(said)
-    assert calls < 3
-    assert flush < 1
-    assert end < patience + 1
-    assert recorded == 6
-
-
-def test_a_dead_backend_does_not_hold_up_the_exit(silent: str, server: ScriptedServer, tmp_path: Path) -> None:
-    said = run(
-        """
-        import atexit, time, spantape
-        from opentelemetry.sdk.trace import TracerProvider
-
-        url, folder, endpoint = sys.argv[1:]
-        atexit.register(lambda: print(time.monotonic() - began))
-        spantape.instrument(base_dir=folder, otlp_endpoint=endpoint, tracer_provider=TracerProvider())
-        ask(url)
-        began = time.monotonic()
-        """,
-        server.url,
-        tmp_path / "records",
-        silent,
-    )
-    assert float(said.splitlines()[0]) < 4
-    assert len(spantape.recordings(tmp_path / "records").get_latest_interactions()) == 1
-
-
-class Exporter(SpanExporter):
-    """Keeps what it is given; waits while `gate` is closed."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[Any]] = []
-        self.gate, self.waiting, self.closed = threading.Event(), threading.Event(), threading.Event()
-        self.gate.set()
-
-    def export(self, spans: Any) -> SpanExportResult:
-        self.waiting.set()
-        self.gate.wait(10)
-        self.batches.append(list(spans))
-        return SpanExportResult.SUCCESS
-
-    def shutdown(self) -> None:
-        self.closed.set()
-
-    @property
-    def names(self) -> list[str]:
-        return [span.name for batch in self.batches for span in batch]
-
-
-def tracer_to(processor: Any) -> Any:
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(processor)
-    return provider.get_tracer("spantape")
-
-
-def test_batches_are_full_or_due_or_asked_for() -> None:
-    exporter = Exporter()
-    processor = Sender(lambda: exporter, size=3, interval=3600)
-    tracer = tracer_to(processor)
-    for number in range(7):
-        tracer.start_span(str(number)).end()
-    assert processor.force_flush(5000)
-    assert [len(batch) for batch in exporter.batches] == [3, 3, 1]
-    assert exporter.names == list("0123456")
-    processor.shutdown()
-    quick = Sender(lambda: exporter, size=3, interval=0.01)
-    exporter.waiting.clear()
-    tracer_to(quick).start_span("due").end()
-    assert exporter.waiting.wait(5)
-    quick.shutdown()
-
-
-def test_shutdown_sends_the_rest_and_closes_the_exporter() -> None:
-    exporter = Exporter()
-    processor = Sender(lambda: exporter, size=100, interval=3600)
-    tracer = tracer_to(processor)
-    tracer.start_span("last").end()
-    processor.shutdown()
-    processor.shutdown()
-    assert exporter.names == ["last"]
-    assert exporter.closed.wait(5)
-    tracer.start_span("too late").end()
-    assert not processor.force_flush(10)
-    assert exporter.names == ["last"]
-
-
-def test_a_slow_backend_loses_what_is_too_much_and_says_so_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(sender, "_MOST_WAITING", 5)
-    exporter = Exporter()
-    exporter.gate.clear()
-    processor = Sender(lambda: exporter, size=1, interval=3600)
-    tracer = tracer_to(processor)
-    tracer.start_span("first").end()
-    assert exporter.waiting.wait(5)
-    for number in range(20):
-        tracer.start_span(str(number)).end()
-    assert not processor.force_flush(10)
-    exporter.gate.set()
-    assert processor.force_flush(5000)
-    assert exporter.names == ["first", *"01234"]
-    assert caplog.messages == ["spantape leaves spans out of OTLP: 5 wait to be sent"]
-    processor.shutdown()
-
-
-def test_after_giving_up_the_rest_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "_PATIENCE", 0.01)
-    exporter = Exporter()
-    exporter.gate.clear()
-    processor = Sender(lambda: exporter, size=1, interval=3600)
-    tracer = tracer_to(processor)
-    for number in range(5):
-        tracer.start_span(str(number)).end()
-    processor.shutdown()
-    exporter.gate.set()
-    assert exporter.closed.wait(5)
-    assert exporter.names == ["0"]
-
-
-def test_large_spans_are_sent_in_parts_that_a_server_takes(start: Ask, ask: Ask, server: ScriptedServer) -> None:
-    with grpc_receiver() as backend:
-        start(otlp_endpoint=backend.url, otlp_protocol="grpc", flush_interval=3600)
-        for _ in range(5):
-            server.replies(completion("好" * 250_000))
-            ask("你" * 250_000)
-        assert spantape.flush()
-        assert len(backend.ours) == 5
-        assert max(backend.requests) < 4 * 1024 * 1024
-
-
-def test_the_exporters_own_requests_are_not_traced(collector: Received, start: Ask, ask: Ask) -> None:
-    from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
-    seen: list[bool] = []
-
-    class Looking(Exporter):
-        def export(self, spans: Any) -> SpanExportResult:
-            seen.append(is_instrumentation_enabled())
-            return super().export(spans)
-
-    processor = Sender(Looking, size=1, interval=3600)
-    tracer_to(processor).start_span("x").end()
-    processor.shutdown()
-    assert seen == [False]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
-def test_a_forked_child_sends_its_own(protocol: str, server: ScriptedServer, tmp_path: Path) -> None:
-    receiver: Any = grpc_receiver if protocol == "grpc" else http_receiver
-    with receiver() as backend:
-        run(
-            """
-            import os, warnings, spantape
-            warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads
-            url, folder, endpoint, protocol = sys.argv[1:]
-            spantape.instrument(
-                base_dir=folder, otlp_endpoint=endpoint, otlp_protocol=protocol, flush_interval=3600
-            )
-            ask(url, "parent, first")
-            child = os.fork()
-            ask(url, "parent" if child else "child")
-            assert spantape.flush(8)
-            if child:
-                assert os.waitpid(child, 0)[1] == 0
-            """,
-            server.url,
-            tmp_path / "records",
-            backend.url,
-            protocol,
-        )
-    assert len(backend.ours) == 3
-    assert len({span["span_id"] for span in backend.ours}) == 3
 
 
 def test_an_exporter_of_the_applications_is_a_simple_one_too(collector: Received, start: Ask, ask: Ask) -> None:
