@@ -1,7 +1,7 @@
 """Who is measured: how each is switched on and off in a process of its own environment, with the same exporter.
 
-Each function imports its package, makes one provider, and gives a switch: a context in which calls are watched, and which
-hands over what waits for background work.
+Each function imports its package, makes one provider, and gives a switch: a context in which calls are watched, and
+which hands over what waits for background work.
 """
 
 from __future__ import annotations

@@ -43,7 +43,10 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--write", type=Path, help="put the tables into this page, between its two marks")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.memory and sys.platform == "win32":
+        parser.error("Python cannot tell the memory of a process on Windows; leave --memory out")
+    return asked
 
 
 def chosen(wanted: str, environments: Path | None) -> dict[str, Path]:

@@ -116,8 +116,8 @@ def main_table(found: Found) -> str:
     if len(lines) == 2:
         return ""
     call, chunk = (spread(found.bare[what])[0] for what in ("chat", "stream"))
-    took = f"The bare client takes {call:.0f} µs a call and {chunk:.1f} µs a chunk. In brackets: the quartiles of the rounds."
-    return "\n".join([*lines, "", took])
+    took = f"The bare client takes {call:.0f} µs a call and {chunk:.1f} µs a chunk."
+    return "\n".join([*lines, "", f"{took} In brackets: the quartiles of the rounds."])
 
 
 def amount(found: Found, name: str, what: str) -> str:
