@@ -70,12 +70,13 @@ class Worker:
         found: dict[str, Any] = json.loads(answer)
         return found
 
-    def check(self) -> None:
-        """Say so when the contender does not do what it is measured for."""
+    def doubt(self) -> str:
+        """Tell what is wrong when the contender does not do what it is measured for, else nothing."""
         whole = [] if CONTENDERS[self.name].idle else ["span", "prompt", "answer"]
         found, wanted = self.ask("check"), {"chat": whole, "stream": whole, "bare": []}
-        if found != wanted:
-            print(f"{self.name} exported {found}, but should {wanted}: its figures mean nothing", file=sys.stderr)
+        return (
+            "" if found == wanted else f"{self.name} exported {found}, but should {wanted}: its figures mean nothing."
+        )
 
 
 def import_milliseconds(python: Path, rounds: int) -> list[float]:

@@ -28,6 +28,7 @@ class Found:
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     imports: list[float] = field(default_factory=list)
     memory: dict[str, int] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
 
     def median(self, name: str, what: str) -> float | None:
         values = self.added.get((name, what))
@@ -68,6 +69,11 @@ def targets(found: Found) -> list[Target]:
     return [*ratios(found), *least(found), *idle(found), *others(found)]
 
 
+def holds(found: Found) -> bool:
+    """Tell whether all targets hold, by figures that mean something."""
+    return not found.doubts and all(target.holds for target in targets(found))
+
+
 def ratios(found: Found) -> Iterator[Target]:
     for says, name, what, most in RATIOS:
         ours, theirs = found.median(name, what), found.median("official", what)
@@ -99,7 +105,7 @@ def others(found: Found) -> Iterator[Target]:
 
 def page(found: Found) -> str:
     """Give everything as one text: tables, targets, machine."""
-    parts = [main_table(found), idle_table(found), target_table(found), machine(found)]
+    parts = [main_table(found), idle_table(found), target_table(found), *found.doubts, machine(found)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -151,16 +157,9 @@ def target_table(found: Found) -> str:
 
 
 def machine(found: Found) -> str:
-    common = {"Python", "openai", "opentelemetry-sdk"}
-    sets = {
-        ", ".join(f"{key} {value}" for key, value in each.items() if key in common) for each in found.versions.values()
-    }
-    peers = {f"{key} {value}" for each in found.versions.values() for key, value in each.items() if key not in common}
-    return (
-        f"Measured on: {cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}; "
-        f"{'; '.join(sorted(sets))}; {', '.join(sorted(peers))}. "
-        f"{found.rounds} rounds, streams of {found.chunks} chunks."
-    )
+    every = [f"{key} {value}" for versions in found.versions.values() for key, value in versions.items()]
+    parts = [cpu(), f"{os.cpu_count()} cores", f"{platform.system()} {platform.machine()}", *dict.fromkeys(every)]
+    return f"Measured on: {', '.join(parts)}. {found.rounds} rounds, streams of {found.chunks} chunks."
 
 
 def cpu() -> str:

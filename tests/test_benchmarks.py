@@ -67,7 +67,7 @@ def test_import_and_memory_have_verdicts(run: Run) -> None:
 
 
 def test_each_did_what_it_is_measured_for_whatever_the_shell_says(run: Run) -> None:
-    assert "figures mean nothing" not in run.errors
+    assert "figures mean nothing" not in run.output
 
 
 def test_a_missed_target_is_the_exit_status_when_asked(run: Run) -> None:
@@ -119,6 +119,14 @@ def test_each_target_is_judged_by_medians(report: Any) -> None:
         (41.0, 40.0, False),
         (4.0, 5.0, True),
     ]
+
+
+def test_figures_of_one_who_does_something_else_fail_the_run_and_say_so(report: Any) -> None:
+    found = report.Found(rounds=1, chunks=10)
+    assert report.holds(found)
+    found.doubts.append("official exported nothing: its figures mean nothing.")
+    assert not report.holds(found)
+    assert "its figures mean nothing." in report.page(found)
 
 
 def test_what_was_not_measured_has_no_target(report: Any) -> None:
