@@ -1,7 +1,7 @@
 """One contender in a process of its own: reads a JSON command a line, and answers with a JSON line.
 
 Started by `overhead.py`, in the contender's environment. Watched and bare blocks are measured in the same process: two
-processes differ in memory layout and hash seeds by more than what is to be measured.
+processes may differ in memory layout, hash seeds and the moment, and what is to be measured is small.
 """
 
 from __future__ import annotations
