@@ -7,6 +7,8 @@ OLDEST_PYTHON ?= $(shell for p in python3.10 python3.11 python3.12 $(PYTHON); do
 NEWEST := .venv
 OLDEST := .venv-oldest
 OPENAI2 := .venv-openai2
+# Who is measured against whom: each in an environment of its own.
+CONTENDERS := $(filter-out versions,$(basename $(notdir $(wildcard benchmarks/environments/*.txt))))
 
 .PHONY: demo demo-live test test-newest test-openai2 test-oldest check lint format types docs bench clean
 
@@ -43,11 +45,11 @@ types: $(NEWEST)/ready
 docs: $(NEWEST)/ready ## write the pages that are made from the code
 	$(NEWEST)/bin/python docs/generate.py
 
-bench: $(NEWEST)/ready ## what recording costs per call and per chunk
-	$(NEWEST)/bin/python benchmarks/overhead.py
+bench: $(CONTENDERS:%=.bench/%/ready) ## what recording costs, against the peers; BENCH="--memory --write docs/performance.md"
+	.bench/spantape/bin/python benchmarks/overhead.py $(BENCH)
 
 clean:
-	rm -rf .venv .venv-oldest .venv-openai2 demo-records .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-oldest .venv-openai2 .bench demo-records .pytest_cache .mypy_cache .ruff_cache
 
 $(NEWEST)/ready: pyproject.toml
 	$(PYTHON) -m venv $(NEWEST)
@@ -65,4 +67,10 @@ $(OLDEST)/ready: pyproject.toml constraints/oldest.txt
 	$(OLDEST_PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install -q --upgrade pip
 	$(OLDEST)/bin/python -m pip install -q -e ".[test]" -c constraints/oldest.txt
+	touch $@
+
+.bench/%/ready: benchmarks/environments/%.txt benchmarks/environments/versions.txt pyproject.toml
+	$(PYTHON) -m venv .bench/$*
+	.bench/$*/bin/python -m pip install -q --upgrade pip
+	.bench/$*/bin/python -m pip install -q -r benchmarks/environments/$*.txt
 	touch $@

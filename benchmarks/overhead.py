@@ -1,151 +1,103 @@
-"""What spantape adds to a chat call and to a streamed chunk: CPU time against the bare client, in one run.
+"""What spantape and its peers add to a chat call and to a streamed chunk: process CPU time against the bare client.
 
-The client is the real one; its HTTP transport answers from memory, so that what is left is the client's work and ours.
-Rounds of all modes alternate, and the median of the per-round differences is shown: that holds on a noisy machine.
+    make bench                                          # builds the environments, runs everything but the memory
+    python benchmarks/overhead.py --here --contenders spantape,recording   # only what this Python has, no environments
 
-    python benchmarks/overhead.py [--rounds 9] [--calls 200] [--chunks 200]
+One process for each contender, in its own environment, takes part in every round; in each round it measures a block of
+calls of the bare client and a block of watched ones. Shown are the medians of the differences, and their quartiles.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib
-import json
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import ExitStack
+from pathlib import Path
 
-import openai
-import spantape
+import report
+from contenders import CONTENDERS
+from processes import Worker, import_milliseconds, python_of
 
-MESSAGES: Any = [
-    {"role": "system", "content": "You are a kind assistant. " * 10},
-    *({"role": "user" if turn % 2 == 0 else "assistant", "content": f"Turn {turn}: 你好 " * 20} for turn in range(19)),
-]
-USAGE = {"prompt_tokens": 900, "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 512}}
-HEAD = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1_700_000_000, "model": "gpt-4o-mini-2024-07-18"}
-
-MODES: dict[str, dict[str, Any] | None] = {
-    "bare client": None,
-    "spans, no files": {"files": False},
-    "spans, no content": {"capture_content": False},
-    "recording": {},
-}
+WATCHED = ("chat", "stream")
+IDLE = ("short",)
 
 
-def whole_body() -> bytes:
-    message = {"role": "assistant", "content": "An answer of some length. " * 8}
-    return json.dumps(
-        {**HEAD, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": USAGE}
-    ).encode()
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--calls", type=int, default=40, help="how many calls in a block")
+    parser.add_argument("--streams", type=int, default=4, help="how many streams in a block")
+    parser.add_argument("--chunks", type=int, default=200, help="how many chunks in a stream")
+    parser.add_argument(
+        "--contenders", default=",".join(CONTENDERS), help="who takes part, by commas; bare always does"
+    )
+    parser.add_argument("--environments", type=Path, default=Path(".bench"), help="the folder of environments")
+    parser.add_argument("--here", action="store_true", help="measure in this Python instead of the environments")
+    parser.add_argument(
+        "--memory",
+        type=int,
+        nargs="?",
+        const=100_000,
+        default=0,
+        help="measure memory too, over so many calls in a row",
+    )
+    parser.add_argument("--write", type=Path, help="put the tables into this page, between its two marks")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
+    asked = parser.parse_args()
+    if asked.memory and sys.platform == "win32":
+        parser.error("Python cannot tell the memory of a process on Windows; leave --memory out")
+    return asked
 
 
-def stream_body(chunks: int) -> bytes:
-    def event(delta: dict[str, str], reason: str | None = None, **more: object) -> bytes:
-        choices = [{"index": 0, "delta": delta, "finish_reason": reason}]
-        return (
-            b"data: "
-            + json.dumps({**HEAD, "object": "chat.completion.chunk", "choices": choices, **more}).encode()
-            + b"\n\n"
-        )
-
-    middle = b"".join(event({"content": f"word{number} "}) for number in range(chunks - 2))
-    return event({"role": "assistant", "content": ""}) + middle + event({}, "stop", usage=USAGE) + b"data: [DONE]\n\n"
-
-
-@contextlib.contextmanager
-def client(chunks: int) -> Iterator[openai.OpenAI]:
-    http = importlib.import_module("httpx2" if int(openai.__version__.split(".")[0]) >= 3 else "httpx")
-    whole, streamed = whole_body(), stream_body(chunks)
-
-    def answer(request: Any) -> Any:
-        if b'"stream":true' in request.content.replace(b" ", b""):
-            return http.Response(200, headers={"content-type": "text/event-stream"}, stream=Bytes(streamed))
-        return http.Response(200, headers={"content-type": "application/json", "x-request-id": "req_1"}, content=whole)
-
-    class Bytes(http.SyncByteStream):  # type: ignore[misc,name-defined]
-        def __init__(self, data: bytes) -> None:
-            self.data = data
-
-        def __iter__(self) -> Iterator[bytes]:
-            for start in range(0, len(self.data), 4096):
-                yield self.data[start : start + 4096]
-
-    with openai.OpenAI(
-        base_url="https://api.openai.com/v1",
-        api_key="none",
-        http_client=http.Client(transport=http.MockTransport(answer)),
-    ) as made:
-        yield made
-
-
-def cpu_microseconds(work: Callable[[], object], times: int) -> tuple[float, float]:
-    """Give CPU µs a time: of the whole process, background threads included, and of the calling thread alone."""
-    process, thread = time.process_time(), time.thread_time()
-    for _ in range(times):
-        work()
-    spantape.flush()
-    return (time.process_time() - process) / times * 1e6, (time.thread_time() - thread) / times * 1e6
-
-
-def one_round(mode: str, work: Callable[[], object], times: int) -> tuple[float, float]:
-    settings = MODES[mode]
-    with tempfile.TemporaryDirectory() as folder:
-        if settings is not None:
-            spantape.instrument(base_dir=folder, **settings)
-        try:
-            for _ in range(5):
-                work()
-            spantape.flush()
-            return cpu_microseconds(work, times)
-        finally:
-            spantape.uninstrument()
-
-
-def measure(work: Callable[[], object], rounds: int, times: int) -> dict[str, list[tuple[float, float]]]:
-    found: dict[str, list[tuple[float, float]]] = {mode: [] for mode in MODES}
-    for _ in range(rounds):
-        for mode in MODES:
-            found[mode].append(one_round(mode, work, times))
+def chosen(wanted: str, environments: Path | None) -> dict[str, Path]:
+    """Give the contenders that can take part, each with its interpreter."""
+    found = {}
+    for name in filter(None, wanted.split(",")):
+        if name != "bare":
+            python = python_of(environments, CONTENDERS[name].environment)
+            if not python.exists():
+                raise SystemExit(f"{name}: there is no {python}; run `make bench`, or leave it out with --contenders")
+            found[name] = python
     return found
 
 
-def report(title: str, found: dict[str, list[tuple[float, float]]], per: int) -> None:
-    bare = found["bare client"]
-    print(f"\n{title}")
-    print(f"  {'':20}{'CPU µs':>10}{'added':>10}{'in the caller':>16}{'ratio':>8}")
-    for mode, rounds in found.items():
-        whole = statistics.median(process for process, _ in rounds) / per
-        added = statistics.median(ours[0] - base[0] for ours, base in zip(rounds, bare, strict=True)) / per
-        caller = statistics.median(ours[1] - base[1] for ours, base in zip(rounds, bare, strict=True)) / per
-        ratio = statistics.median(ours[0] / base[0] for ours, base in zip(rounds, bare, strict=True))
-        print(f"  {mode:20}{whole:10.1f}{added:10.1f}{caller:16.1f}{ratio:8.2f}")
+def measure(workers: list[Worker], times: dict[str, int], found: report.Found) -> None:
+    """Run all rounds, each in another order of the contenders."""
+    for number in range(found.rounds):
+        start = number % len(workers)
+        for worker in workers[start:] + workers[:start]:
+            for what in IDLE if CONTENDERS[worker.name].idle else WATCHED:
+                took = worker.ask("run", what=what, times=times[what], bare_first=number % 2 == 0)
+                per = found.chunks if what == "stream" else 1
+                found.bare.setdefault(what, []).append(took["bare"] / per)
+                found.added.setdefault((worker.name, what), []).append((took["watched"] - took["bare"]) / per)
+        print(f"\rround {number + 1} of {found.rounds}", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--calls", type=int, default=200)
-    parser.add_argument("--chunks", type=int, default=200)
-    options = parser.parse_args()
-    print(f"openai {openai.__version__}, Python {sys.version.split()[0]}, {options.rounds} rounds")
-    with client(options.chunks) as made:
-        create = made.chat.completions.create
-
-        def call() -> object:
-            return create(model="gpt-4o-mini", messages=MESSAGES)
-
-        def stream() -> object:
-            return sum(1 for _ in create(model="gpt-4o-mini", messages=MESSAGES, stream=True))
-
-        report("A chat call with 20 messages", measure(call, options.rounds, options.calls), 1)
-        found = measure(stream, options.rounds, max(1, options.calls // 10))
-        report(f"A chunk, in streams of {options.chunks}", found, options.chunks)
-    return 0
+    asked = options()
+    environments = None if asked.here else asked.environments
+    found = report.Found(asked.rounds, asked.chunks)
+    times = {"chat": asked.calls, "stream": asked.streams, "short": asked.calls * 5}
+    with ExitStack() as stack:
+        pythons = chosen(asked.contenders, environments)
+        workers = [stack.enter_context(Worker(name, python, asked.chunks)) for name, python in pythons.items()]
+        for worker in workers:
+            found.doubts.extend(filter(None, [worker.doubt()]))
+            found.versions[worker.name] = worker.ask("versions")
+        if workers:
+            measure(workers, times, found)
+    ours = python_of(environments, "spantape")
+    found.imports = import_milliseconds(ours, min(15, asked.rounds))
+    if asked.memory:
+        with Worker("recording", ours, chunks=3) as worker:
+            found.memory = worker.ask("memory", calls=asked.memory)
+    text = report.page(found)
+    print(text)
+    if asked.write:
+        report.write(asked.write, text)
+    return int(asked.check and not report.holds(found))
 
 
 if __name__ == "__main__":

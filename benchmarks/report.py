@@ -1,0 +1,187 @@
+"""What the benchmark found, as Markdown: the tables, the targets, the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contenders import CONTENDERS
+from processes import spread
+
+BEGIN, END = "<!-- overhead: begin -->", "<!-- overhead: end -->"
+PEERS = ["official", "openinference", "openllmetry", "logfire"]
+MEGABYTE = 1 << 20
+
+
+@dataclass
+class Found:
+    """All that was measured; what was left out is missing."""
+
+    rounds: int
+    chunks: int
+    bare: dict[str, list[float]] = field(default_factory=dict)
+    added: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)
+    imports: list[float] = field(default_factory=list)
+    memory: dict[str, int] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
+
+    def median(self, name: str, what: str) -> float | None:
+        values = self.added.get((name, what))
+        return spread(values)[0] if values else None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What has to hold, what was measured, and the most that is allowed."""
+
+    says: str
+    measured: float
+    most: float
+    unit: str = "×"
+
+    @property
+    def holds(self) -> bool:
+        return self.measured <= self.most
+
+    def line(self) -> str:
+        verdict = "yes" if self.holds else "**no**"
+        return f"| {self.says} | {self.measured:.2f} {self.unit} | {self.most:g} {self.unit} | {verdict} |"
+
+
+RATIOS = [
+    ("A call: CPU added, against the official package's", "spantape", "chat", 0.4),
+    ("A chunk: CPU added, against the official package's", "spantape", "stream", 0.2),
+    ("A call recorded to files, against the official package's span alone", "recording", "chat", 1.0),
+    ("A chunk recorded to files, against the official package's span alone", "recording", "stream", 1.0),
+]
+IDLE = [
+    ("A call, unsampled with recording off", "unsampled"),
+    ("A call inside `suppress_instrumentation`", "suppressed"),
+]
+
+
+def targets(found: Found) -> list[Target]:
+    return [*ratios(found), *least(found), *idle(found), *others(found)]
+
+
+def holds(found: Found) -> bool:
+    """Tell whether all targets hold, by figures that mean something."""
+    return not found.doubts and all(target.holds for target in targets(found))
+
+
+def ratios(found: Found) -> Iterator[Target]:
+    for says, name, what, most in RATIOS:
+        ours, theirs = found.median(name, what), found.median("official", what)
+        if ours is not None and theirs is not None:
+            yield Target(says, ours / theirs, most)
+
+
+def least(found: Found) -> Iterator[Target]:
+    ours = found.median("spantape", "chat")
+    theirs = [value for peer in PEERS if (value := found.median(peer, "chat")) is not None]
+    if ours is not None and theirs:
+        yield Target("A call: CPU added, against the cheapest peer's", ours / min(theirs), 1.0)
+
+
+def idle(found: Found) -> Iterator[Target]:
+    for says, name in IDLE:
+        added = found.median(name, "short")
+        if added is not None:
+            yield Target(says, added, 10.0, "µs")
+
+
+def others(found: Found) -> Iterator[Target]:
+    if found.imports:
+        yield Target("`import spantape`, after the OTel SDK", spread(found.imports)[0], 40.0, "ms")
+    if found.memory:
+        (early, before), (late, after) = found.memory.items()
+        yield Target(f"Memory gained from call {early} to call {late}", (after - before) / MEGABYTE, 5.0, "MB")
+
+
+def page(found: Found) -> str:
+    """Give everything as one text: tables, targets, machine."""
+    parts = [main_table(found), idle_table(found), target_table(found), *found.doubts, machine(found)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def main_table(found: Found) -> str:
+    lines = [
+        "| | a call: CPU added, µs | × official | a chunk: CPU added, µs | × official |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, contender in CONTENDERS.items():
+        if (name, "chat") in found.added:
+            cells = [f"{amount(found, name, what)} | {ratio(found, name, what)}" for what in ("chat", "stream")]
+            version = found.versions[name][contender.distribution]
+            lines.append(f"| {contender.title} {version} | {' | '.join(cells)} |")
+    if len(lines) == 2:
+        return ""
+    call, chunk = (spread(found.bare[what])[0] for what in ("chat", "stream"))
+    took = f"The bare client takes {call:.0f} µs a call and {chunk:.1f} µs a chunk."
+    return "\n".join([*lines, "", f"{took} In brackets: the quartiles of the rounds."])
+
+
+def amount(found: Found, name: str, what: str) -> str:
+    middle, low, high = spread(found.added[name, what])
+    return f"{middle:.1f} ({low:.1f} – {high:.1f})"
+
+
+def ratio(found: Found, name: str, what: str) -> str:
+    ours, theirs = found.median(name, what), found.median("official", what)
+    return "" if ours is None or not theirs else f"{ours / theirs:.2f}"
+
+
+def idle_table(found: Found) -> str:
+    lines = [
+        f"| {contender.title} | {amount(found, name, 'short')} |"
+        for name, contender in CONTENDERS.items()
+        if (name, "short") in found.added
+    ]
+    if not lines:
+        return ""
+    took = spread(found.bare["short"])[0]
+    head = f"| spantape that has nothing to do | a call of one short message (takes {took:.0f}): CPU added, µs |"
+    return "\n".join([head, "| --- | ---: |", *lines])
+
+
+def target_table(found: Found) -> str:
+    lines = [target.line() for target in targets(found)]
+    return (
+        "\n".join(["| target | measured | at most | holds |", "| --- | ---: | ---: | --- |", *lines]) if lines else ""
+    )
+
+
+def machine(found: Found) -> str:
+    every = [f"{key} {value}" for versions in found.versions.values() for key, value in versions.items()]
+    parts = [cpu(), f"{os.cpu_count()} cores", f"{platform.system()} {platform.machine()}", *dict.fromkeys(every)]
+    return f"Measured on: {', '.join(parts)}. {found.rounds} rounds, streams of {found.chunks} chunks."
+
+
+def cpu() -> str:
+    """Give the processor's name, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        return names[0] if names else platform.machine()
+    if platform.system() == "Darwin":
+        asked = subprocess.run(
+            ["sysctl", "-n", "machdep.cpu.brand_string"], check=False, capture_output=True, text=True
+        )
+        return asked.stdout.strip() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def write(path: Path, text: str) -> None:
+    """Put the text between the two marks of a page."""
+    before, mark, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (mark and end):
+        raise SystemExit(f"{path} has no {BEGIN} … {END}: put both in, where the table is to be")
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8", newline="\n")
