@@ -27,6 +27,7 @@ _MOST_RUNNING = 500
 _PREVIEW = 500
 _MOST_ITEMS = 50
 _WAIT = 1.0
+_SMALL = 4096
 _LEFT_OUT = ("messages", "output_messages")
 
 
@@ -143,7 +144,7 @@ def _extent(span: ReadableSpan) -> int:
 def _previews(interaction: Callable[[], Interaction]) -> Iterator[Preview]:
     # The call's own thread may be changing the attributes at this very moment: then it is for the next time.
     with guard, suppress(KeyError, RuntimeError):
-        yield _preview(_shortened(interaction()))
+        yield _shortened(interaction())
 
 
 def _read(data: bytes) -> Iterator[Preview]:
@@ -164,11 +165,13 @@ def _preview(record: Record) -> Preview:
     return Preview(record["id"], str(record["timestamp"]), runs, jsontext.dumps(record))
 
 
-def _shortened(interaction: Interaction) -> Record:
+def _shortened(interaction: Interaction) -> Preview:
     record = interaction.to_json()
-    record |= dict.fromkeys(_LEFT_OUT) | {"metadata": {**record["metadata"], "pid": os.getpid()}}
+    record |= dict.fromkeys(_LEFT_OUT) | {key: _short(record[key]) for key in ("prompt", "response")}
+    record["metadata"] = {**record["metadata"], "pid": os.getpid()}
     record["request"] = {key: value for key, value in record["request"].items() if isinstance(value, (str, int, float))}
-    return {key: _short(value) for key, value in record.items()}
+    preview = _preview(record)  # short enough in most cases: to look at each value takes several times as long
+    return preview if len(preview.line) <= _SMALL else _preview({key: _short(value) for key, value in record.items()})
 
 
 def _short(value: Json) -> Json:
