@@ -273,7 +273,9 @@ def test_total_tokens_need_both() -> None:
 
 
 def test_tokens_of_every_kind() -> None:
-    kinds = [f"{kind}.{what}" for kind in ("text", "image", "audio") for what in ("input", "output", "cache_read.input")]
+    kinds = [
+        f"{kind}.{what}" for kind in ("text", "image", "audio") for what in ("input", "output", "cache_read.input")
+    ]
     counts = {f"gen_ai.usage.{kind}_tokens": number for number, kind in enumerate(kinds)}
     usage = {f"{kind.replace('.', '_')}_tokens": number for number, kind in enumerate(kinds)}
     assert record(**counts)["usage"] == usage

@@ -43,6 +43,8 @@ class Preview(NamedTuple):
 class Live:
     """Keeps `latest.json` up to date, rewriting it once a second at most, and whenever it is told to."""
 
+    _due: float
+
     def __init__(self, writer: FileWriter, size: int) -> None:
         self._writer = writer
         self._path = writer.base_dir / layout.latest_file()
