@@ -18,7 +18,7 @@ from ._forks import follow
 T = TypeVar("T")
 
 _PULSE = 0.2
-_BATCH = 16  # what is made of 100 at once costs twice as much each: it is in no cache any more when it is written
+_BATCH = 16  # what is made of 100 at once costs a quarter more each: it is in no cache any more when it is written
 _FULL = 10
 _CALLER_WAITS = 5.0
 
