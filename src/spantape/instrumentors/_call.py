@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -33,7 +33,7 @@ class Call:
     """A call in flight. `end` and `fail` may be called from anywhere, any number of times: the first one counts."""
 
     def __init__(self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> None:
-        self._tape, self._endpoint = tape, endpoint
+        self._tape, self.endpoint = tape, endpoint
         self._first = itertools.count()
         self._dropped: list[str] = []
         self._join: Join | None = None
@@ -45,6 +45,8 @@ class Call:
         self._observers = tuple(one for one in tape.observers if one.is_on()) if tape.observers else ()
         self._times: list[float] | None = [] if self._observers else None
         self.arrived: float | None = None
+        self.hides: Callable[[Any], bool] | None = None
+        self._sent = body
         self.attempts = 0
         self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
@@ -67,8 +69,11 @@ class Call:
         """Say that chunks will come, `live` or after the fact: the span ends when they do, or at exit."""
         self.is_stream = True
         self._times = self._times if live else None
-        self._join = self._endpoint.join() if self._endpoint.join is not None else None
+        self._join = self.endpoint.join() if self.endpoint.join is not None else None
         in_flight.add(self)
+        if self.endpoint.tells_usage_if_asked and self.hides is None:
+            with guard:
+                self._tape.estimator.warm(self._model)
 
     def chunk(self, chunk: Any) -> None:
         """Take a chunk: next to nothing is done while it passes, and never more than a few are held."""
@@ -99,16 +104,25 @@ class Call:
         """End the span with an error, unless it has ended."""
         self._end(CANCELLED if status_of(error) == CANCELLED else ERROR, error)
 
+    @property
+    def host(self) -> str:
+        """Whom the call is made to."""
+        return str(self._known.get(semconv.SERVER_ADDRESS, ""))
+
+    @property
+    def _model(self) -> str:
+        return str(self._known.get(semconv.REQUEST_MODEL, ""))
+
     def _name(self) -> str:
-        return f"{self._endpoint.operation} {self._known.get(semconv.REQUEST_MODEL, '')}".rstrip()
+        return f"{self.endpoint.operation} {self._model}".rstrip()
 
     def _ask(self, body: Mapping[str, Json]) -> None:
         asked: Attributes = {}
         with guard:
-            asked = self._endpoint.request(body)
+            asked = self.endpoint.request(body)
             self._known |= asked
         with guard:
-            asked |= self._tape.said(self._endpoint.asked, body)
+            asked |= self._tape.said(self.endpoint.asked, body)
         with guard:
             asked |= self._tape.source()
         self.span.set_attributes(self._shown(asked))
@@ -186,13 +200,25 @@ class Call:
         found: Attributes = {}
         if body:
             with guard:
-                found = self._endpoint.response(body)
+                found = self.endpoint.response(body)
+            with guard:
+                found |= self._estimated(found, body)
             with guard:
                 found |= self._tape.price(self._known | found, self._at)
             if self.is_recording:
                 with guard:
-                    found |= self._tape.said(self._endpoint.answered, body)
+                    found |= self._tape.said(self.endpoint.answered, body)
         return found
+
+    def _estimated(self, found: Attributes, body: Mapping[str, Json]) -> Attributes:
+        """Give an estimate where a stream ended without usage."""
+        if self._join is None or not self.endpoint.tells_usage_if_asked or _is_used(found):
+            return {}
+        return self._tape.estimator.usage(self._model, self.endpoint.asked(self._sent), self.endpoint.answered(body))
+
+
+def _is_used(found: Attributes) -> bool:
+    return found.get(semconv.INPUT_TOKENS) is not None or found.get(semconv.OUTPUT_TOKENS) is not None
 
 
 in_flight: weakref.WeakSet[Call] = weakref.WeakSet()

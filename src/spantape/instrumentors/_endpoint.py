@@ -38,3 +38,5 @@ class Endpoint:
     asked: Reader = nothing
     answered: Reader = nothing
     join: Callable[[], Join] | None = None
+    tells_usage_if_asked: bool = False
+    """Whether a stream gives its usage only when `stream_options.include_usage` is sent."""

@@ -21,6 +21,7 @@ from .._call import Call, Frame, body_of
 from .._mapping import fields, given, plain
 from .._stream import Tee, WatchedBytes, end_with, watch
 from .._tape import Tape
+from .include_usage import ask_for_usage
 from .provider import whereabouts
 from .routes import Route, route
 
@@ -39,7 +40,7 @@ class Wrappers:
         call = self._opened(client, args, kwargs)
         if call is None:
             return wrapped(*args, **kwargs)
-        args, kwargs = _shown(call, args, kwargs)
+        args, kwargs = self._shown(call, args, kwargs)
         with Frame(call):
             return _returned(call, wrapped(*args, **kwargs))
 
@@ -48,7 +49,7 @@ class Wrappers:
         call = self._opened(client, args, kwargs)
         if call is None:
             return await wrapped(*args, **kwargs)
-        args, kwargs = _shown(call, args, kwargs)
+        args, kwargs = self._shown(call, args, kwargs)
         with Frame(call):
             return _returned(call, await wrapped(*args, **kwargs))
 
@@ -79,6 +80,18 @@ class Wrappers:
             return call if call.is_told else None
         return None
 
+    def _shown(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """Give the arguments with our parser in a copy of the options: the user's may be used again."""
+        with guard:
+            options = _options(args, kwargs, 1)
+            ours = copy.copy(options)
+            ours.post_parser = PostParser(call, options.post_parser)
+            if call.endpoint.tells_usage_if_asked and self._tape.asks_for_usage(call.host):
+                ask_for_usage(ours, call)
+            replaced = {name: ours if arg is options else arg for name, arg in kwargs.items()}
+            return tuple(ours if arg is options else arg for arg in args), replaced
+        return args, kwargs
+
 
 class PostParser:
     """Called by the client with each parsed result: lets the call see it, then does what the user's parser does."""
@@ -104,17 +117,6 @@ def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any], place: int) -> An
 def _call_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
     parser = _options(args, kwargs, 0).post_parser
     return parser.call if type(parser) is PostParser else None
-
-
-def _shown(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-    """Give the arguments with our parser in a copy of the options: the user's may be used again."""
-    with guard:
-        options = _options(args, kwargs, 1)
-        ours = copy.copy(options)
-        ours.post_parser = PostParser(call, options.post_parser)
-        replaced = {name: ours if arg is options else arg for name, arg in kwargs.items()}
-        return tuple(ours if arg is options else arg for arg in args), replaced
-    return args, kwargs
 
 
 def _returned(call: Call, result: Any) -> Any:
