@@ -59,6 +59,7 @@ MODULES = [
     "sinks.files.writer",
 ]
 FRAME = {
+    "instrumentors._estimate.Estimator._load",
     "instrumentors._call.Frame.__init__",
     "instrumentors._call.Frame.__enter__",
     "instrumentors._call.Frame.__exit__",
