@@ -154,6 +154,6 @@ def _context(span: Any) -> SpanContext:
     """Give the ids of the official span, also when it was left out; new ones where there is none."""
     context = span.get_span_context() if span is not None else trace.get_current_span().get_span_context()
     if context.is_valid and span is not None:
-        return context  # type: ignore[no-any-return]
+        return context
     made = RandomIdGenerator()
     return SpanContext(context.trace_id or made.generate_trace_id(), made.generate_span_id(), is_remote=False)
