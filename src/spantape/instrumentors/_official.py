@@ -63,7 +63,7 @@ class Completion:
     def library(self) -> str:
         """Give the library that the call was made with, as `openai`; empty when the span does not tell it."""
         scope = getattr(self.span, "instrumentation_scope", None)
-        return str(getattr(scope, "name", "")).rpartition("instrumentation.")[2].removeprefix("genai.")
+        return str(getattr(scope, "name", "")).partition("instrumentation.")[2].removeprefix("genai.")
 
     def attributes(self) -> Attributes:
         """Give what the span tells, or the event when a sampler has left the span out, but for what was said."""
