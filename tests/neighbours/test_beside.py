@@ -65,8 +65,10 @@ def test_the_completion_hook_leaves_calls_that_we_record_to_us(tmp_path: Path, m
     monkeypatch.setenv("SPANTAPE_BASE_DIR", str(tmp_path / "hooked"))
     found = beside("official", "theirs", "ours", tmp_path)
     assert found["records"] == sorted(found["plain"])
-    # The hook has written what theirs told before we came and after we left; `client.post` they do not see.
+    # The hook has written what theirs told before we came and after we left: in two rounds, and one call between.
     (file,) = (tmp_path / "hooked" / "by_date").glob("*.json")
-    told = sorted(record["prompt"] for record in json.loads(file.read_text()))
-    seen = [name for name in found["plain"] if name != "client.post"]
-    assert told == sorted([*seen, *seen, "create"])
+    told = [record["prompt"] for record in json.loads(file.read_text())]
+    unseen = {"client.post", "abandoned", "streaming response, lines"}  # by theirs, the last two before 1.3b0
+    assert {name: told.count(name) for name in found["plain"] if name not in unseen} == {
+        name: 3 if name == "create" else 2 for name in found["plain"] if name not in unseen
+    }
