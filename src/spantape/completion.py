@@ -56,9 +56,13 @@ class CompletionHook:
 
 def flush(timeout: float) -> bool:
     """Write what the hooks were given; False when that took longer than `timeout` seconds or failed."""
-    from .provider import flush_all
+    if not _files:
+        return True
+    with guard:
+        from .provider import flush_all
 
-    return flush_all(list(_files.values()), int(timeout * 1000)) if _files else True
+        return flush_all(list(_files.values()), int(timeout * 1000))
+    return False
 
 
 def _is_recorded(completion: Completion) -> bool:

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 import spantape
+import spantape.completion as completion_module
 from programs import run
 from spantape.completion import CompletionHook
 from spantape.testing import ScriptedServer, completion, error, stream
@@ -98,6 +99,14 @@ class Told:
     def record(self) -> dict[str, Any]:
         (record,) = self.records
         return record
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """A hook stays until the process ends; the next test has none."""
+    yield
+    while completion_module._files:
+        completion_module._files.popitem()[1].shutdown()
 
 
 @pytest.fixture
@@ -221,6 +230,18 @@ def test_it_never_raises(told: Told, caplog: pytest.LogCaptureFixture) -> None:
     assert len([line for line in caplog.records if line.name == "spantape"]) <= 2
     told.call()
     assert len(told.records) == 1
+
+
+@pytest.mark.usefixtures("forgiving")
+@pytest.mark.parametrize(
+    "place", ["_official.plain", "_official._context", "_official.Completion.of", "_official.Teller.span"]
+)
+def test_whatever_fails_it_does_not_raise(place: str, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(f"spantape.instrumentors.{place}")
+    told.call()
+    assert spantape.flush()
+    monkeypatch.undo()
+    assert told.records == []
 
 
 def test_calls_that_instrument_sees_are_left_to_it(told: Told, tmp_path: Path) -> None:

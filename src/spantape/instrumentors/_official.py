@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 from opentelemetry import trace
@@ -38,10 +38,11 @@ _SAID = frozenset({
     semconv.INPUT_MESSAGES,
     semconv.OUTPUT_MESSAGES,
     semconv.TOOL_DEFINITIONS,
-    "gen_ai.system_instructions",
+    semconv.SYSTEM_INSTRUCTIONS,
 })  # fmt: skip
 _SAID_TOO = "gen_ai.prompt.variable."
 _DEPTH = 32
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True)
@@ -136,18 +137,20 @@ class Teller:
 
 def plain(value: Any, depth: int = _DEPTH) -> Json:
     """Turn dataclasses into plain JSON without what they leave empty; bytes become base64, as the schema has it."""
+    kind: type = type(value)
+    if kind in _SCALARS:
+        return value
     if depth == 0:
         return None
-    if isinstance(value, (bytes, bytearray)):
-        return base64.b64encode(value).decode()
     if isinstance(value, (list, tuple)):
         return [plain(item, depth - 1) for item in value]
+    names = getattr(kind, "__dataclass_fields__", None)
+    if names is not None:
+        held = ((name, getattr(value, name, None)) for name in names)
+        return {name: plain(item, depth - 1) for name, item in held if item is not None}
     if isinstance(value, Mapping):
         return {str(key): plain(item, depth - 1) for key, item in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        held = {field.name: getattr(value, field.name, None) for field in fields(value)}
-        return {name: plain(item, depth - 1) for name, item in held.items() if item is not None}
-    return value
+    return base64.b64encode(value).decode() if isinstance(value, (bytes, bytearray)) else value
 
 
 def _context(span: Any) -> SpanContext:
