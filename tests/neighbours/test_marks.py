@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from programs import run
-from spantape.instrumentors._neighbours import is_counted_elsewhere, with_mark
+from spantape.instrumentors._neighbours import is_counted_elsewhere, is_suppressed, with_mark
 
 KEY_NAME = "CLIENT_INFERENCE_CONTEXT_KEY"
 KEY = "opentelemetry.genai.client.inference.context"
@@ -159,3 +160,29 @@ def test_a_version_whose_data_asks_for_more_is_no_obstacle(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "opentelemetry.util.genai.invocation", module)
     here = Context({"mine": 1})
     assert with_mark(here) is here
+
+
+class Client:
+    """As Logfire marks a client's class."""
+
+    _is_instrumented_by_logfire = True
+
+
+@pytest.mark.parametrize(
+    ("client", "scope", "expected"),
+    [
+        (Client(), "logfire.openai", False),
+        (Client(), "application", True),
+        (object(), "logfire.openai", True),
+        (Client(), None, False),
+    ],
+)
+def test_what_logfire_suppresses_in_its_own_calls_is_not_meant_for_us(
+    client: object, scope: str | None, expected: bool
+) -> None:
+    sampler = ALWAYS_ON if scope else ALWAYS_OFF
+    tracer = TracerProvider(sampler=sampler, shutdown_on_exit=False).get_tracer(scope or "logfire.openai")
+    with tracer.start_as_current_span("x"):
+        assert not is_suppressed(client)
+        with suppress_instrumentation():
+            assert is_suppressed(client) == expected

@@ -11,6 +11,7 @@ from types import ModuleType
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from ..guard import guard
 
@@ -39,6 +40,20 @@ def is_counted_elsewhere() -> bool:
     return False
 
 
+def is_suppressed(client: object) -> bool:
+    """Say whether nobody is to tell a call that a client makes now.
+
+    Logfire suppresses what is inside its own calls, so that HTTP requests make no spans; that is not meant for us.
+    """
+    if is_instrumentation_enabled():
+        return False
+    with guard:
+        span = trace.get_current_span()
+        theirs = not span.is_recording() or _scope(span).startswith("logfire")
+        return not (theirs and getattr(client, "_is_instrumented_by_logfire", False))
+    return True
+
+
 def with_mark(context: Context) -> Context:
     """Have official instrumentations that run in a context take the call as told; without any, the same context."""
     module = sys.modules.get(_INVOCATION)
@@ -59,6 +74,9 @@ def _marked(context: Context, module: ModuleType) -> Context:
 
 def _is_theirs(span: object) -> bool:
     """Say whether a span is that of an official call: versions before 1.3b0 leave nothing else on the context."""
-    name = getattr(getattr(span, "instrumentation_scope", None), "name", None) or ""
     attributes = getattr(span, "attributes", None) or {}
-    return name.startswith(_SCOPES) and attributes.get("gen_ai.operation.name") in _CALLS
+    return _scope(span).startswith(_SCOPES) and attributes.get("gen_ai.operation.name") in _CALLS
+
+
+def _scope(span: object) -> str:
+    return getattr(getattr(span, "instrumentation_scope", None), "name", None) or ""
