@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -21,7 +21,8 @@ from ..guard import guard
 from ..jsontext import Json, loads_or, whole
 from ._endpoint import Endpoint, Join
 from ._failure import CANCELLED, failure, status_of
-from ._observer import Ended
+from ._neighbours import is_counted_elsewhere, with_mark
+from ._observer import Ended, Observer
 from ._tape import Tape
 
 COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error"
@@ -42,7 +43,7 @@ class Call:
         self._body: Mapping[str, Json] | None = None
         self._learned: Attributes = {}
         self._kept: Attributes = {}
-        self._observers = tuple(one for one in tape.observers if one.is_on()) if tape.observers else ()
+        self._observers = _listening(tape.observers)
         self._times: list[float] | None = [] if self._observers else None
         self.arrived: float | None = None
         self.hides: Callable[[Any], bool] | None = None
@@ -247,7 +248,7 @@ class Frame:
 
     def __enter__(self) -> None:
         with guard:
-            self._here = trace.set_span_in_context(self._call.span)
+            self._here = with_mark(trace.set_span_in_context(self._call.span))
             self._token = otel_context.attach(self._here)
 
     def __exit__(
@@ -260,6 +261,15 @@ class Frame:
         if error is not None:
             with guard:
                 self._call.fail(error)
+
+
+def _listening(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    """Give who is to be told; nobody, where an official instrumentation counts the same call."""
+    on = []
+    for observer in observers:
+        with guard:  # a provider of the application's may raise
+            on += [observer] if observer.is_on() else []
+    return () if on and is_counted_elsewhere() else tuple(on)
 
 
 def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:

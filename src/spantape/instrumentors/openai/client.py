@@ -11,14 +11,13 @@ import copy
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from ... import semconv
 from ...content import Attributes
 from ...guard import guard
 from ...jsontext import Json
 from .._call import Call, Frame, body_of
 from .._mapping import fields, given, plain
+from .._neighbours import is_suppressed
 from .._stream import Tee, WatchedBytes, end_with, watch
 from .._tape import Tape
 from .include_usage import ask_for_usage
@@ -74,7 +73,7 @@ class Wrappers:
         with guard:
             options = _options(args, kwargs, 1)
             found = route(str(options.method), str(options.url)) if self.active else None
-            if found is None or type(options.post_parser) is PostParser or not is_instrumentation_enabled():
+            if found is None or type(options.post_parser) is PostParser or is_suppressed(client):
                 return None
             call = Call(self._tape, found.endpoint, whereabouts(client), _body(options, found))
             return call if call.is_told else None
