@@ -53,15 +53,19 @@ class ContentPolicy:
         kept: Attributes = {}
         dropped: list[str] = []
         for name, value in attributes.items():
-            if type(value) in _NUMBERS:
-                kept[name] = value
+            kind = type(value)
+            if kind in _NUMBERS or (kind is str and name not in _FILTERED and value.isascii()):
+                kept[name] = value  # as most are
             elif value is not None:
                 dropped.append(name)
                 with guard:
-                    kept[name] = self._kept(name, value)
+                    clean = self._kept(name, value)
+                    if clean is not None:
+                        kept[name] = clean
                     dropped.pop()
-        found = {name: value for name, value in kept.items() if value is not None}
-        return found | ({semconv.CONTENT_DROPPED: dropped} if dropped else {})
+        if dropped:
+            kept[semconv.CONTENT_DROPPED] = dropped
+        return kept
 
     def _kept(self, name: str, value: Any) -> Any:
         if name not in _FILTERED:

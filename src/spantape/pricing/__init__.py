@@ -122,13 +122,13 @@ def price(prices: Any, usage: Mapping[str, Any]) -> Cost | None:
 
 def _paid(side: Side, usage: Mapping[str, Any], rate: Callable[[str], Decimal | None]) -> dict[str, Decimal] | None:
     """Give what was paid for each kind of token; None when one has no price, or a subset is larger than the whole."""
-    counts = {kind: usage.get(kind) or 0 for kind in side.subsets}
+    counts = {kind: usage[kind] for kind in side.subsets if usage.get(kind)}
     counts[side.tokens] = (usage.get(side.tokens) or 0) - sum(counts.values())
     usual = rate(side.price)
-    rates = {kind: rate(name) for kind, name in side.subsets.items()}
     paid = {}
     for kind, count in counts.items():
-        each = usual if rates.get(kind) is None else rates[kind]
+        own = rate(side.subsets[kind]) if kind in side.subsets else None
+        each = usual if own is None else own
         if count < 0 or (count and each is None):
             return None
         if each is not None and count:
