@@ -79,6 +79,11 @@ class Call:
         """Whether a whole response is known."""
         return self._body is not None
 
+    @property
+    def wants_parsed(self) -> bool:
+        """Whether the parsed result is to be read, and is not known yet."""
+        return self._endpoint.typed and self._body is None
+
     def end(self, how: str | None = None) -> None:
         """End the span, unless it has ended."""
         self._end(how, None)
@@ -88,7 +93,7 @@ class Call:
         self._end(CANCELLED if status_of(error) == CANCELLED else ERROR, error)
 
     def _name(self) -> str:
-        return f"{self._endpoint.operation} {self._known.get(semconv.REQUEST_MODEL, '')}".rstrip()
+        return f"{self._endpoint.operation} {self._known.get(self._endpoint.named_by, '')}".rstrip()
 
     def _ask(self, body: Mapping[str, Json]) -> None:
         asked: Attributes = {}

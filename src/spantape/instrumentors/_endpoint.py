@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from .. import semconv
 from ..content import Attributes
 from ..jsontext import Json
 from ._mapping import nothing
@@ -29,7 +30,8 @@ class Endpoint:
     """How the calls of one endpoint are read.
 
     `request` and `response` give what a backend charts; `asked` and `answered` give what was said, which is not even
-    looked at when content is not captured.
+    looked at when content is not captured. With `typed`, the client's parsed result is read rather than the body: a
+    body may be too large to be parsed twice. `named_by` is the attribute that a span's name ends with.
     """
 
     operation: str
@@ -38,3 +40,5 @@ class Endpoint:
     asked: Reader = nothing
     answered: Reader = nothing
     join: Callable[[], Join] | None = None
+    typed: bool = False
+    named_by: str = semconv.REQUEST_MODEL
