@@ -100,6 +100,10 @@ CODE_FUNCTION = "code.function.name"
 CODE_FILE = "code.file.path"
 CODE_LINE = "code.line.number"
 
+# --- metrics
+TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105 - no secret
+TOKEN_MODALITY = "gen_ai.token.modality"  # noqa: S105
+
 # --- ours about a call
 STATUS = "spantape.status"
 REQUEST_PARAMETERS = "spantape.request.parameters"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..guard import guard
 from ..jsontext import Json, loads_or, whole
 from ._endpoint import Endpoint, Join
 from ._failure import CANCELLED, failure, status_of
+from ._observer import Ended
 from ._tape import Tape
 
 COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error"
@@ -40,12 +41,15 @@ class Call:
         self._folded = 0
         self._body: Mapping[str, Json] | None = None
         self._learned: Attributes = {}
+        self._kept: Attributes = {}
+        self._observers = tuple(one for one in tape.observers if one.is_on()) if tape.observers else ()
+        self._times: list[float] | None = [] if self._observers else None
         self.arrived: float | None = None
         self.attempts = 0
         self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
         self._known = _sampled_by(endpoint, where, body)
-        self.span = self._tape.start_span(self._name(), self._keep(self._known | belonging()))
+        self.span = tape.start_span(self._name(), self._shown(self._known | belonging()))
         self.is_recording = self.span.is_recording()
         if self.is_recording:
             with guard:
@@ -59,9 +63,10 @@ class Call:
         """Take the whole response; it is kept even when the client then fails to parse it."""
         self._body = body
 
-    def streams(self) -> None:
-        """Say that chunks will come: the span ends when they do, or at exit."""
+    def streams(self, *, live: bool = True) -> None:
+        """Say that chunks will come, `live` or after the fact: the span ends when they do, or at exit."""
         self.is_stream = True
+        self._times = self._times if live else None
         self._join = self._endpoint.join() if self._endpoint.join is not None else None
         in_flight.add(self)
 
@@ -69,10 +74,17 @@ class Call:
         """Take a chunk: next to nothing is done while it passes, and never more than a few are held."""
         if self.arrived is None:
             self.arrived = time.perf_counter()
+        if self._times is not None:
+            self._times.append(time.perf_counter() - self._clock)
         self._chunks.append(chunk)
         if len(self._chunks) >= _FOLDED_AT:
             with guard:
                 self._fold()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether anybody learns of the call: a span that is recorded, metrics, events."""
+        return self.is_recording or bool(self._observers)
 
     @property
     def is_answered(self) -> bool:
@@ -104,13 +116,17 @@ class Call:
             asked |= self._tape.said(self._endpoint.asked, body)
         with guard:
             asked |= self._tape.source()
-        self.span.set_attributes(self._keep(asked))
+        self.span.set_attributes(self._shown(asked))
 
-    def _keep(self, attributes: Mapping[str, Any]) -> Attributes:
-        """Give what may be set; what the content policy has dropped so far stays named."""
+    def _shown(self, attributes: Mapping[str, Any]) -> Attributes:
+        """Give what the span may have; what the content policy has dropped so far stays named."""
         kept = self._tape.keep(attributes)
         self._dropped += kept.get(semconv.CONTENT_DROPPED, ())
-        return kept | {semconv.CONTENT_DROPPED: list(self._dropped)} if self._dropped else kept
+        if self._dropped:
+            kept[semconv.CONTENT_DROPPED] = list(self._dropped)
+        if self._observers:
+            self._kept.update(kept)
+        return self._tape.shown(kept)
 
     def _fold(self) -> None:
         """Take from the chunks what the response is made of, and let go of them."""
@@ -128,21 +144,37 @@ class Call:
         if next(self._first):
             return
         in_flight.discard(self)
-        if self.is_recording:
+        if self.is_told:
+            seconds = time.perf_counter() - self._clock
             with guard:
                 self._fold()
             with guard:
-                self.span.set_attributes(self._keep(self._told(how) | self._answer()))
+                self.span.set_attributes(self._shown(self._told(how) | self._answer()))
             with guard:
                 self._blame(error)
+            with guard:
+                self._tell(seconds)
         with guard:  # a processor of the application's may raise
             self.span.end()
 
+    def _tell(self, seconds: float) -> None:
+        if self._observers:
+            context = trace.set_span_in_context(self.span)
+            ended = Ended(self._kept, context, seconds, self._arrivals(), self.is_recording)
+            for observer in self._observers:
+                with guard:
+                    observer.ended(ended)
+
+    def _arrivals(self) -> Sequence[float]:
+        if self._times is not None or self.arrived is None or not self.is_stream:
+            return self._times or ()
+        return (self.arrived - self._clock,)
+
     def _blame(self, error: BaseException | None) -> None:
         if error is not None:
-            kept = self._keep(failure(error))
-            self.span.set_attributes(kept)
-            self.span.set_status(Status(StatusCode.ERROR, kept.get(semconv.ERROR_MESSAGE)))
+            shown = self._shown(failure(error))
+            self.span.set_attributes(shown)
+            self.span.set_status(Status(StatusCode.ERROR, shown.get(semconv.ERROR_MESSAGE)))
 
     def _told(self, how: str | None) -> Attributes:
         told = self._learned
@@ -162,8 +194,9 @@ class Call:
                 found = self._endpoint.response(body)
             with guard:
                 found |= self._tape.price(self._known | found, self._at)
-            with guard:
-                found |= self._tape.said(self._endpoint.answered, body)
+            if self.is_recording:
+                with guard:
+                    found |= self._tape.said(self._endpoint.answered, body)
         return found
 
 

@@ -186,7 +186,7 @@ class Tee:
 
 
 def _chunks(events: bytes, call: Call) -> None:
-    call.streams()
+    call.streams(live=False)
     for line in events.splitlines():
         chunk = loads_or(line[5:].strip()) if line.startswith(b"data:") else None
         if chunk is not None:

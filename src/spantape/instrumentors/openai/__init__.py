@@ -44,7 +44,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
         return ("openai >= 1.40, < 4",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        tape = kwargs.get("tape") or _tape(kwargs.get("tracer_provider"))
+        tape = kwargs.get("tape") or _tape(**kwargs)
         if tape is not None:
             self._wrappers = Wrappers(tape)
             # openai takes a second to import: an application that never does so need not wait for it.
@@ -79,9 +79,10 @@ def starter(provider: TracerProvider | None = None) -> StartSpan:
     return start
 
 
-def _tape(provider: TracerProvider | None) -> Tape | None:
+def _tape(**providers: Any) -> Tape | None:
     """Give what a stand-alone instrumentor needs, from the settings of the environment; None if these say no."""
     from ...settings import Settings
 
-    settings = Settings.load()
-    return Tape.of(settings, starter(provider)) if settings.enabled else None
+    known = {name: providers.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")}
+    settings = Settings.load(**known)
+    return Tape.of(settings, SCOPE, starter(settings.tracer_provider)) if settings.enabled else None

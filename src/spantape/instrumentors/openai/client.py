@@ -76,7 +76,7 @@ class Wrappers:
             if found is None or type(options.post_parser) is PostParser or not is_instrumentation_enabled():
                 return None
             call = Call(self._tape, found.endpoint, whereabouts(client), _body(options, found))
-            return call if call.is_recording else None
+            return call if call.is_told else None
         return None
 
 
