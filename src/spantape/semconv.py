@@ -71,6 +71,7 @@ OPENAI_SYSTEM_FINGERPRINT = "openai.response.system_fingerprint"
 # --- agents that run at the provider
 AGENT_ID = "gen_ai.agent.id"
 AGENT_NAME = "gen_ai.agent.name"
+RUN_STATUS = "spantape.run.status"
 
 # --- batches; what they used is told again by every look at them, and so is no usage of a call
 BATCH_ID = "spantape.batch.id"

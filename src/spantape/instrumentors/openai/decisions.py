@@ -37,7 +37,9 @@ _RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 def asked(body: Mapping[str, Json]) -> Attributes:
     """Give what the questions are about, and with the parameters the questions."""
     said = body.get("input")
-    messages = [_message("user", [text_part(said)])] if isinstance(said, str) else [_input(item) for item in items(said)]
+    messages = (
+        [_message("user", [text_part(said)])] if isinstance(said, str) else [_input(item) for item in items(said)]
+    )
     return {
         semconv.INPUT_MESSAGES: messages or None,
         semconv.REQUEST_PARAMETERS: {key: value for key, value in body.items() if key not in _ELSEWHERE} or None,

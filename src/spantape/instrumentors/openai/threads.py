@@ -9,6 +9,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
+from .._failure import FAILED
 from .._mapping import Table, dig, fields, flag, items, number, pick, plain, text, whole
 from .._messages import (
     Message,
@@ -34,16 +35,12 @@ _REQUEST: Table = {
 _RESPONSE: Table = {
     "id": (semconv.RESPONSE_ID, text),
     "model": (semconv.RESPONSE_MODEL, text),
-    "status": (semconv.STATUS, text),
+    "status": (semconv.RUN_STATUS, text),
     "assistant_id": (semconv.AGENT_ID, text),
     "thread_id": (semconv.CONVERSATION_ID, text),
     "usage.prompt_tokens": (semconv.INPUT_TOKENS, whole),
     "usage.completion_tokens": (semconv.OUTPUT_TOKENS, whole),
     "usage.prompt_token_details.cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
-}
-_FAILED: Table = {
-    "code": (semconv.ERROR_TYPE, text),
-    "message": (semconv.ERROR_MESSAGE, text),
 }
 _INSTRUCTIONS = ("instructions", "additional_instructions")
 _ELSEWHERE = frozenset({
@@ -75,7 +72,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
 
 def response(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of a run; one that has just begun has no usage yet."""
-    return pick(_RESPONSE, body) | pick(_FAILED, body.get("last_error"))
+    return pick(_RESPONSE, body) | _failure(fields(body.get("last_error")))
 
 
 def answered(body: Mapping[str, Json]) -> Attributes:
@@ -172,6 +169,17 @@ def _call(call: Mapping[str, Json]) -> Part:
 def _tool(tool: Mapping[str, Json]) -> dict[str, Json]:
     kind = str(tool.get("type") or "function")
     return {"type": kind, **fields(tool.get(kind))}
+
+
+def _failure(error: Mapping[str, Json]) -> Attributes:
+    """Give why a run has failed, which no exception tells."""
+    code, message = text(error.get("code")), text(error.get("message"))
+    return {
+        semconv.STATUS: FAILED,
+        semconv.ERROR_TYPE: code or "_OTHER",
+        semconv.ERROR_CODE: code,
+        semconv.ERROR_MESSAGE: message,
+    } if error else {}  # fmt: skip
 
 
 def _parameters(body: Mapping[str, Json], thread: Mapping[str, Json]) -> dict[str, Json]:
