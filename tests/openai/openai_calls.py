@@ -34,7 +34,7 @@ CASES: dict[str, Case] = {
         {"model": "text-embedding-3-small", "input": ["one", SAID]},
         "embeddings text-embedding-3-small",
         prompt=f"one\n{SAID}",
-        attributes={"gen_ai.embeddings.dimension.count": 8, "gen_ai.request.encoding_formats": ("base64",)},
+        attributes={"gen_ai.embeddings.dimension.count": 8, "gen_ai.response.model": "text-embedding-3-small"},
     ),
     "completions": Case(
         "completions.create",
