@@ -24,6 +24,7 @@ ZERO_CODE = {
     "OTEL_METRICS_EXPORTER": "none",
     "OTEL_LOGS_EXPORTER": "none",
     "OTEL_SERVICE_NAME": "shop",
+    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "openai,langchain",  # the official ones, where they are installed
 }
 VOLATILE = {"id", "timestamp", "trace_id", "span_id", "performance_metrics", "timing", "server", "response_id"}
 VOLATILE |= {"request_id"}

@@ -125,7 +125,7 @@ class Interaction:
         found = dict(span.attributes or {})
         timing = _timing(span, found)
         return cls(
-            timestamp=timing["start_time"],
+            timestamp=timing["start_time"] or timing["end_time"],
             timing=timing,
             **_identity(span, found),
             **_belonging(span, found),
@@ -253,9 +253,10 @@ def _usage(found: Found) -> dict[str, Json]:
 def _timing(span: ReadableSpan, found: Found) -> dict[str, Json]:
     first = found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
     return {
-        "start_time": _iso(span.start_time),
+        "start_time": _iso(span.start_time) if span.start_time else None,
         "end_time": _iso(span.end_time) if span.end_time else None,
-        "duration_ms": _ms(span.end_time - (span.start_time or 0)) if span.end_time else None,
+        # Who tells us of a call's end only may not know when it began.
+        "duration_ms": _ms(span.end_time - span.start_time) if span.end_time and span.start_time else None,
         "time_to_first_chunk_ms": round(first * 1000, 3) if isinstance(first, (int, float)) else None,
     }
 

@@ -73,6 +73,12 @@ def _capture(value: object) -> Capture:
     return Capture.SPAN_ONLY if _switch(word) else Capture.NO_CONTENT
 
 
+def _hosts(value: object) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    _must(isinstance(names, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in names))
+    return tuple(name.strip().lower() for name in names if name.strip())  # type: ignore[attr-defined]
+
+
 def _metrics(value: object) -> str:
     word = str(value).strip().lower()
     _must(word in {"current", "latest", "off"})
@@ -137,6 +143,7 @@ PATH = Kind("a path", _path)
 URL = Kind("an http:// or https:// address", _url)
 PROTOCOL = Kind("grpc or http/protobuf", _protocol)
 FUNCTION = Kind("a function of one string that gives a string or None (by keyword only)", _function)
+HOSTS = Kind("host names, separated by commas; * is all", _hosts)
 METRICS = Kind("current, latest or off", _metrics)
 TRACER_PROVIDER = Kind("an OpenTelemetry TracerProvider (by keyword only)", _provider("get_tracer"))
 METER_PROVIDER = Kind("an OpenTelemetry MeterProvider (by keyword only)", _provider("get_meter"))
@@ -171,6 +178,18 @@ class Settings:
         SWITCH, True, "Keep the function, file and line of the application that made the call."
     )
     cost: bool = _setting(SWITCH, True, "Price each call from its usage, with the prices bundled in genai-prices.")
+    estimate_usage: bool = _setting(
+        SWITCH,
+        True,
+        "Estimate the tokens of a stream that gives no usage, if tiktoken is installed (`spantape[estimate]`) and has "
+        "its encoding on disk. Marked by `spantape.usage.estimated`.",
+    )
+    include_usage: tuple[str, ...] = _setting(
+        HOSTS,
+        (),
+        "Hosts whose streams are asked for usage (`stream_options.include_usage`) where the application does not ask; "
+        "the extra chunk is kept from it.",
+    )
     buffer_size: int = _setting(_whole(1), 100, "Write or send the buffer as soon as it holds this many records.")
     flush_interval: float = _setting(SECONDS, 1.0, "Write or send the buffer at least this often, in seconds.")
     latest_size: int = _setting(_whole(1), 50, "How many finished calls `real_time/latest.json` shows.")

@@ -51,15 +51,16 @@ def _read(source: object, *, named: bool) -> Transcript:
         return Transcript(source, None, source)
     said = _whole(messages)
     if named and len(said) > 1:
-        return Transcript(source, messages, "\n\n".join([f"{one.get('role')}: {_text_of(one)}" for one in said]))
-    return Transcript(source, messages, "\n\n".join(map(_text_of, said)))
+        return Transcript(source, messages, "\n\n".join([f"{one.get('role')}: {text_of(one)}" for one in said]))
+    return Transcript(source, messages, "\n\n".join(map(text_of, said)))
 
 
 def _whole(messages: list[Json]) -> list[Mapping[str, Json]]:
     return [message for message in messages if isinstance(message, dict)]
 
 
-def _text_of(message: Mapping[str, Json]) -> str:
+def text_of(message: Mapping[str, Json]) -> str:
+    """Give the text of one message."""
     parts = message.get("parts")
     if not isinstance(parts, list):
         return ""

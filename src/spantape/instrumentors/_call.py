@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -21,7 +21,8 @@ from ..guard import guard
 from ..jsontext import Json, loads_or, whole
 from ._endpoint import Endpoint, Join
 from ._failure import CANCELLED, failure, status_of
-from ._observer import Ended
+from ._neighbours import is_counted_elsewhere, with_mark
+from ._observer import Ended, Observer
 from ._tape import Tape
 
 COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error"
@@ -33,7 +34,7 @@ class Call:
     """A call in flight. `end` and `fail` may be called from anywhere, any number of times: the first one counts."""
 
     def __init__(self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> None:
-        self._tape, self._endpoint = tape, endpoint
+        self._tape, self.endpoint = tape, endpoint
         self._first = itertools.count()
         self._dropped: list[str] = []
         self._join: Join | None = None
@@ -42,9 +43,11 @@ class Call:
         self._body: Mapping[str, Json] | None = None
         self._learned: Attributes = {}
         self._kept: Attributes = {}
-        self._observers = tuple(one for one in tape.observers if one.is_on()) if tape.observers else ()
+        self._observers = _listening(tape.observers)
         self._times: list[float] | None = [] if self._observers else None
         self.arrived: float | None = None
+        self.hides: Callable[[Any], bool] | None = None
+        self._sent = body
         self.attempts = 0
         self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
@@ -67,8 +70,11 @@ class Call:
         """Say that chunks will come, `live` or after the fact: the span ends when they do, or at exit."""
         self.is_stream = True
         self._times = self._times if live else None
-        self._join = self._endpoint.join() if self._endpoint.join is not None else None
+        self._join = self.endpoint.join() if self.endpoint.join is not None else None
         in_flight.add(self)
+        if self.endpoint.tells_usage_if_asked and self.hides is None:
+            with guard:
+                self._tape.estimator.warm(self._model)
 
     def chunk(self, chunk: Any) -> None:
         """Take a chunk: next to nothing is done while it passes, and never more than a few are held."""
@@ -94,7 +100,7 @@ class Call:
     @property
     def wants_parsed(self) -> bool:
         """Whether the parsed result is to be read, and is not known yet."""
-        return self._endpoint.typed and self._body is None
+        return self.endpoint.typed and self._body is None
 
     def end(self, how: str | None = None) -> None:
         """End the span, unless it has ended."""
@@ -104,16 +110,25 @@ class Call:
         """End the span with an error, unless it has ended."""
         self._end(CANCELLED if status_of(error) == CANCELLED else ERROR, error)
 
+    @property
+    def host(self) -> str:
+        """Whom the call is made to."""
+        return str(self._known.get(semconv.SERVER_ADDRESS, ""))
+
+    @property
+    def _model(self) -> str:
+        return str(self._known.get(semconv.REQUEST_MODEL, ""))
+
     def _name(self) -> str:
-        return f"{self._endpoint.operation} {self._known.get(self._endpoint.named_by, '')}".rstrip()
+        return f"{self.endpoint.operation} {self._known.get(self.endpoint.named_by, '')}".rstrip()
 
     def _ask(self, body: Mapping[str, Json]) -> None:
         asked: Attributes = {}
         with guard:
-            asked = self._endpoint.request(body)
+            asked = self.endpoint.request(body)
             self._known |= asked
         with guard:
-            asked |= self._tape.said(self._endpoint.asked, body)
+            asked |= self._tape.said(self.endpoint.asked, body)
         with guard:
             asked |= self._tape.source()
         self.span.set_attributes(self._shown(asked))
@@ -191,13 +206,25 @@ class Call:
         found: Attributes = {}
         if body:
             with guard:
-                found = self._endpoint.response(body)
+                found = self.endpoint.response(body)
+            with guard:
+                found |= self._estimated(found, body)
             with guard:
                 found |= self._tape.price(self._known | found, self._at)
             if self.is_recording:
                 with guard:
-                    found |= self._tape.said(self._endpoint.answered, body)
+                    found |= self._tape.said(self.endpoint.answered, body)
         return found
+
+    def _estimated(self, found: Attributes, body: Mapping[str, Json]) -> Attributes:
+        """Give an estimate where a stream ended without usage."""
+        if self._join is None or not self.endpoint.tells_usage_if_asked or _is_used(found):
+            return {}
+        return self._tape.estimator.usage(self._model, self.endpoint.asked(self._sent), self.endpoint.answered(body))
+
+
+def _is_used(found: Attributes) -> bool:
+    return found.get(semconv.INPUT_TOKENS) is not None or found.get(semconv.OUTPUT_TOKENS) is not None
 
 
 in_flight: weakref.WeakSet[Call] = weakref.WeakSet()
@@ -226,7 +253,7 @@ class Frame:
 
     def __enter__(self) -> None:
         with guard:
-            self._here = trace.set_span_in_context(self._call.span)
+            self._here = with_mark(trace.set_span_in_context(self._call.span))
             self._token = otel_context.attach(self._here)
 
     def __exit__(
@@ -239,6 +266,15 @@ class Frame:
         if error is not None:
             with guard:
                 self._call.fail(error)
+
+
+def _listening(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    """Give who is to be told; nobody, where an official instrumentation counts the same call."""
+    on = []
+    for observer in observers:
+        with guard:  # a provider of the application's may raise
+            on += [observer] if observer.is_on() else []
+    return () if on and is_counted_elsewhere() else tuple(on)
 
 
 def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:

@@ -30,8 +30,7 @@ class Endpoint:
     """How the calls of one endpoint are read.
 
     `request` and `response` give what a backend charts; `asked` and `answered` give what was said, which is not even
-    looked at when content is not captured. With `typed`, the client's parsed result is read rather than the body: a
-    body may be too large to be parsed twice. `named_by` is the attribute that a span's name ends with.
+    looked at when content is not captured.
     """
 
     operation: str
@@ -40,5 +39,9 @@ class Endpoint:
     asked: Reader = nothing
     answered: Reader = nothing
     join: Callable[[], Join] | None = None
+    tells_usage_if_asked: bool = False
+    """Whether a stream gives its usage only when `stream_options.include_usage` is sent."""
     typed: bool = False
+    """Whether the client's parsed result is read rather than the body, which may be too large to be parsed twice."""
     named_by: str = semconv.REQUEST_MODEL
+    """The attribute that the name of a span ends with."""

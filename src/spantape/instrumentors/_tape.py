@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,6 +11,7 @@ from opentelemetry.trace import Span
 from ..content import CONTENT, Attributes, ContentPolicy
 from ..jsontext import Json
 from ._endpoint import Reader
+from ._estimate import Estimator, estimator
 from ._events import Events
 from ._metrics import Metrics
 from ._observer import Observer
@@ -33,6 +34,8 @@ class Tape:
     shown: Callable[[Attributes], Attributes]
     source: Callable[[], Attributes]
     observers: tuple[Observer, ...]
+    estimator: Estimator
+    asks_for_usage: Callable[[str], bool]
 
     @classmethod
     def of(cls, settings: Settings, scope: str, start_span: StartSpan) -> Tape:
@@ -51,6 +54,8 @@ class Tape:
             shown=_all if settings.capture_content.on_span else _without_content,
             source=caller if settings.capture_source else nowhere,
             observers=_observers(settings, scope),
+            estimator=estimator(wanted=settings.estimate_usage),
+            asks_for_usage=_is_among(settings.include_usage),
         )
 
 
@@ -61,6 +66,11 @@ def _observers(settings: Settings, scope: str) -> tuple[Observer, ...]:
     if settings.capture_content.on_event if settings.events is None else settings.events:
         chosen.append(Events(scope, settings.logger_provider, content=settings.capture_content.on_event))
     return tuple(chosen)
+
+
+def _is_among(hosts: Collection[str]) -> Callable[[str], bool]:
+    """Give whether a host is one of those named, or lies below one; `*` is all."""
+    return lambda host: "*" in hosts or any(host == one or host.endswith(f".{one}") for one in hosts)
 
 
 def _read(reader: Reader, body: Mapping[str, Json]) -> Attributes:

@@ -335,4 +335,4 @@ def _output_type(body: Mapping[str, Json]) -> str | None:
     return _FORMATS.get(str(dig(body, "response_format.type")))
 
 
-ENDPOINT = Endpoint("chat", request, response, asked, answered, Join)
+ENDPOINT = Endpoint("chat", request, response, asked, answered, Join, tells_usage_if_asked=True)

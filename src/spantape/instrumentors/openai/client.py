@@ -11,16 +11,16 @@ import copy
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from ... import semconv
 from ...content import Attributes
 from ...guard import guard
 from ...jsontext import Json
 from .._call import Call, Frame, body_of
 from .._mapping import fields, given, plain
+from .._neighbours import is_suppressed
 from .._stream import Tee, WatchedBytes, end_with, watch
 from .._tape import Tape
+from .include_usage import ask_for_usage
 from .provider import whereabouts
 from .routes import Route, route
 
@@ -39,7 +39,7 @@ class Wrappers:
         call = self._opened(client, args, kwargs)
         if call is None:
             return wrapped(*args, **kwargs)
-        args, kwargs = _shown(call, args, kwargs)
+        args, kwargs = self._shown(call, args, kwargs)
         with Frame(call):
             return _returned(call, wrapped(*args, **kwargs))
 
@@ -48,7 +48,7 @@ class Wrappers:
         call = self._opened(client, args, kwargs)
         if call is None:
             return await wrapped(*args, **kwargs)
-        args, kwargs = _shown(call, args, kwargs)
+        args, kwargs = self._shown(call, args, kwargs)
         with Frame(call):
             return _returned(call, await wrapped(*args, **kwargs))
 
@@ -73,11 +73,23 @@ class Wrappers:
         with guard:
             options = _options(args, kwargs, 1)
             found = route(str(options.method), str(options.url)) if self.active else None
-            if found is None or type(options.post_parser) is PostParser or not is_instrumentation_enabled():
+            if found is None or type(options.post_parser) is PostParser or is_suppressed(client):
                 return None
             call = Call(self._tape, found.endpoint, whereabouts(client), _body(options, found))
             return call if call.is_told else None
         return None
+
+    def _shown(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """Give the arguments with our parser in a copy of the options: the user's may be used again."""
+        with guard:
+            options = _options(args, kwargs, 1)
+            ours = copy.copy(options)
+            ours.post_parser = PostParser(call, options.post_parser)
+            if call.endpoint.tells_usage_if_asked and self._tape.asks_for_usage(call.host):
+                ask_for_usage(ours, call)
+            replaced = {name: ours if arg is options else arg for name, arg in kwargs.items()}
+            return tuple(ours if arg is options else arg for arg in args), replaced
+        return args, kwargs
 
 
 class PostParser:
@@ -106,17 +118,6 @@ def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any], place: int) -> An
 def _call_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
     parser = _options(args, kwargs, 0).post_parser
     return parser.call if type(parser) is PostParser else None
-
-
-def _shown(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-    """Give the arguments with our parser in a copy of the options: the user's may be used again."""
-    with guard:
-        options = _options(args, kwargs, 1)
-        ours = copy.copy(options)
-        ours.post_parser = PostParser(call, options.post_parser)
-        replaced = {name: ours if arg is options else arg for name, arg in kwargs.items()}
-        return tuple(ours if arg is options else arg for arg in args), replaced
-    return args, kwargs
 
 
 def _returned(call: Call, result: Any) -> Any:
