@@ -19,7 +19,9 @@ from .jsontext import Json, whole
 Attributes: TypeAlias = dict[str, Any]
 Filter: TypeAlias = Callable[[str], "str | None"]
 
-_MESSAGES = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.TOOL_DEFINITIONS})
+_MESSAGES = frozenset({
+    *(semconv.SYSTEM_INSTRUCTIONS, semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.TOOL_DEFINITIONS)
+})  # fmt: skip
 CONTENT = _MESSAGES | {semconv.REQUEST_PARAMETERS, semconv.ERROR_MESSAGE}
 """Attributes that hold what was said (an error's message quotes it): absent when content is not captured."""
 

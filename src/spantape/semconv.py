@@ -29,12 +29,15 @@ REQUEST_FREQUENCY_PENALTY = "gen_ai.request.frequency_penalty"
 REQUEST_PRESENCE_PENALTY = "gen_ai.request.presence_penalty"
 REQUEST_STOP_SEQUENCES = "gen_ai.request.stop_sequences"
 REQUEST_REASONING_LEVEL = "gen_ai.request.reasoning.level"
+REQUEST_ENCODING_FORMATS = "gen_ai.request.encoding_formats"
 
 # --- what came back
 RESPONSE_ID = "gen_ai.response.id"
 RESPONSE_MODEL = "gen_ai.response.model"
 RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+EMBEDDINGS_DIMENSION_COUNT = "gen_ai.embeddings.dimension.count"
+MODERATION_FLAGGED = "spantape.moderation.flagged"
 
 # --- tokens; the detailed ones are subsets of the two totals
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
@@ -64,6 +67,24 @@ OPENAI_API_TYPE = "openai.api.type"
 OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"
 OPENAI_RESPONSE_SERVICE_TIER = "openai.response.service_tier"
 OPENAI_SYSTEM_FINGERPRINT = "openai.response.system_fingerprint"
+
+# --- agents that run at the provider
+AGENT_ID = "gen_ai.agent.id"
+AGENT_NAME = "gen_ai.agent.name"
+RUN_STATUS = "spantape.run.status"
+
+# --- batches; what they used is told again by every look at them, and so is no usage of a call
+BATCH_ID = "spantape.batch.id"
+BATCH_STATUS = "spantape.batch.status"
+BATCH_ENDPOINT = "spantape.batch.endpoint"
+BATCH_INPUT_FILE = "spantape.batch.input_file_id"
+BATCH_OUTPUT_FILE = "spantape.batch.output_file_id"
+BATCH_ERROR_FILE = "spantape.batch.error_file_id"
+BATCH_REQUESTS_TOTAL = "spantape.batch.requests.total"
+BATCH_REQUESTS_COMPLETED = "spantape.batch.requests.completed"
+BATCH_REQUESTS_FAILED = "spantape.batch.requests.failed"
+BATCH_INPUT_TOKENS = "spantape.batch.usage.input_tokens"
+BATCH_OUTPUT_TOKENS = "spantape.batch.usage.output_tokens"
 
 # --- whom a call belongs to
 SESSION_ID = "session.id"

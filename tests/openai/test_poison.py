@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai_calls import CASES, make, there
 from openai_ways import BODY, USAGE, WAYS, sync_client
 
 import openai
@@ -42,12 +43,19 @@ MODULES = [
     "instrumentors._stream",
     "instrumentors._tape",
     "instrumentors.openai",
+    "instrumentors.openai.batches",
     "instrumentors.openai.chat",
     "instrumentors.openai.client",
+    "instrumentors.openai.completions",
+    "instrumentors.openai.decisions",
+    "instrumentors.openai.embeddings",
+    "instrumentors.openai.inputs",
+    "instrumentors.openai.moderations",
     "instrumentors.openai.include_usage",
     "instrumentors.openai.covering",
     "instrumentors.openai.provider",
     "instrumentors.openai.routes",
+    "instrumentors.openai.threads",
     "sinks._background",
     "sinks._forks",
     "sinks.files.arrays",
@@ -176,10 +184,24 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
         ]
         return WAYS["stream"].run(server.url, messages=messages)
 
+    def text_stream() -> Any:
+        with sync_client(server.url) as client:
+            chunks = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=["a", "b"], stream=True)
+            return "text", [chunk.choices[0].text for chunk in chunks]
+
+    def run_stream() -> Any:
+        with sync_client(server.url) as client:
+            thread: Any = {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}
+            with client.beta.threads.create_and_run_stream(assistant_id="asst_7", thread=thread) as events:
+                return "run", "".join(events.text_deltas)
+
     with spantape.session("5", topic="t", extra=1):
         ways = ["create", "async stream", "raw", "streaming response, lines", "streaming response, bytes"]
         results = [outcome(functools.partial(WAYS[name].run, server.url)) for name in ways]
-        return results + [outcome(run) for run in (failing, left_early, tools)]
+        cases = [CASES[name] for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs")]
+        others = [functools.partial(make, "create", case, server.url) for case in cases if there(case.path)]
+        runs = (failing, left_early, tools, text_stream, run_stream, *others)
+        return results + [outcome(run) for run in runs]
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +211,7 @@ def expected() -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("forgiving")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the client marks assistants so
 @pytest.mark.parametrize("place", POISONED)
 def test_poisoned(
     place: str,

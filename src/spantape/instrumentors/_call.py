@@ -97,6 +97,11 @@ class Call:
         """Whether a whole response is known."""
         return self._body is not None
 
+    @property
+    def wants_parsed(self) -> bool:
+        """Whether the parsed result is to be read, and is not known yet."""
+        return self.endpoint.typed and self._body is None
+
     def end(self, how: str | None = None) -> None:
         """End the span, unless it has ended."""
         self._end(how, None)
@@ -115,7 +120,7 @@ class Call:
         return str(self._known.get(semconv.REQUEST_MODEL, ""))
 
     def _name(self) -> str:
-        return f"{self.endpoint.operation} {self._model}".rstrip()
+        return f"{self.endpoint.operation} {self._known.get(self.endpoint.named_by, '')}".rstrip()
 
     def _ask(self, body: Mapping[str, Json]) -> None:
         asked: Attributes = {}

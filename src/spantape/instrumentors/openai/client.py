@@ -106,6 +106,8 @@ class PostParser:
         with guard:
             if _is_stream(parsed):
                 watch(parsed, self.call)
+            elif self.call.wants_parsed:
+                self.call.answered(fields(parsed))
         return self._users(parsed) if callable(self._users) else parsed
 
 
@@ -132,16 +134,22 @@ def _returned(call: Call, result: Any) -> Any:
 def _received(call: Call, response: Any, *, streamed: bool) -> None:
     headers = response.headers
     call.note(_told(headers))
+    raw = response.request.headers.get("x-stainless-raw-response")
     if response.is_closed and not streamed:
-        body = body_of(response.content)
-        if body is not None:
-            call.answered(body)
+        if raw or not call.wants_parsed:  # who asks for the raw response may never parse it
+            _read(call, response)
         return
     tee = None
-    if response.request.headers.get("x-stainless-raw-response") == "stream":
+    if raw == "stream":
         tee = Tee(call, headers.get("content-type", ""), headers.get("content-encoding", ""))
     response.stream = WatchedBytes(response.stream, call, tee)
     end_with(response, call)
+
+
+def _read(call: Call, response: Any) -> None:
+    body = body_of(response.content)
+    if body is not None:
+        call.answered(body)
 
 
 def _told(headers: Any) -> Attributes:
