@@ -28,6 +28,8 @@ _USAGE = {
     "reasoning_output_tokens": semconv.REASONING_TOKENS,
     "audio_input_tokens": semconv.AUDIO_INPUT_TOKENS,
     "audio_output_tokens": semconv.AUDIO_OUTPUT_TOKENS,
+    "image_input_tokens": semconv.IMAGE_INPUT_TOKENS,
+    "image_output_tokens": semconv.IMAGE_OUTPUT_TOKENS,
 }
 _COST = {
     "input": semconv.COST_INPUT,
@@ -52,6 +54,10 @@ _REQUEST = {
     "reasoning_effort": semconv.REQUEST_REASONING_LEVEL,
     "output_type": semconv.OUTPUT_TYPE,
     "service_tier": semconv.OPENAI_REQUEST_SERVICE_TIER,
+    "previous_response_id": semconv.REQUEST_PREVIOUS_RESPONSE_ID,
+    "stream_cursor": semconv.REQUEST_STREAM_CURSOR,
+    "prompt_name": semconv.PROMPT_NAME,
+    "prompt_version": semconv.PROMPT_VERSION,
 }
 _ERROR = {
     "type": semconv.ERROR_TYPE,
@@ -189,6 +195,8 @@ def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
         "api_response_time": found.get(semconv.SERVER_TIME),
         "model_used": found.get(semconv.RESPONSE_MODEL),
         "stream_end": found.get(semconv.STREAM_END),
+        "response_status": found.get(semconv.RESPONSE_STATUS),
+        "counted_tokens": found.get(semconv.COUNTED_TOKENS),
         "content_dropped": _listed(found.get(semconv.CONTENT_DROPPED)),
     }
     given = jsontext.loads_or(found.get(semconv.METADATA), {})
@@ -197,7 +205,7 @@ def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
 
 
 def _said(span: ReadableSpan, found: Found) -> dict[str, Json]:
-    messages, prompt = transcript.read(found.get(semconv.INPUT_MESSAGES))
+    messages, prompt = transcript.read(found.get(semconv.INPUT_MESSAGES), found.get(semconv.SYSTEM_INSTRUCTIONS))
     outputs, response = transcript.read(found.get(semconv.OUTPUT_MESSAGES), names=False)
     ran = None if span.end_time is None else _ms(span.end_time - (span.start_time or 0))
     return {
@@ -253,6 +261,10 @@ def _request(found: Found) -> dict[str, Json]:
     sent = jsontext.loads_or(found.get(semconv.REQUEST_PARAMETERS), {})
     tools = jsontext.loads_or(found.get(semconv.TOOL_DEFINITIONS))
     request = _pick(_REQUEST, found) | (sent if isinstance(sent, dict) else {})
+    start = semconv.PROMPT_VARIABLE
+    variables = {name[len(start) :]: value for name, value in found.items() if name.startswith(start)}
+    if variables:  # those that are no texts are among the parameters
+        request["prompt_variables"] = variables | (request.get("prompt_variables") or {})
     return request | ({"tools": tools} if tools else {})
 
 

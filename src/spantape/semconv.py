@@ -10,6 +10,7 @@ from __future__ import annotations
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
 CONVERSATION_ID = "gen_ai.conversation.id"
+CONVERSATION_COMPACTED = "gen_ai.conversation.compacted"
 OUTPUT_TYPE = "gen_ai.output.type"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
@@ -29,10 +30,15 @@ REQUEST_FREQUENCY_PENALTY = "gen_ai.request.frequency_penalty"
 REQUEST_PRESENCE_PENALTY = "gen_ai.request.presence_penalty"
 REQUEST_STOP_SEQUENCES = "gen_ai.request.stop_sequences"
 REQUEST_REASONING_LEVEL = "gen_ai.request.reasoning.level"
+REQUEST_PREVIOUS_RESPONSE_ID = "gen_ai.request.previous_response.id"
+REQUEST_STREAM_CURSOR = "gen_ai.request.stream_cursor"
+PROMPT_NAME = "gen_ai.prompt.name"
+PROMPT_VERSION = "gen_ai.prompt.version"
 
 # --- what came back
 RESPONSE_ID = "gen_ai.response.id"
 RESPONSE_MODEL = "gen_ai.response.model"
+RESPONSE_STATUS = "gen_ai.response.status"
 RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
 
@@ -52,12 +58,18 @@ AUDIO_INPUT_TOKENS = "gen_ai.usage.audio.input_tokens"
 AUDIO_OUTPUT_TOKENS = "gen_ai.usage.audio.output_tokens"
 AUDIO_CACHE_READ_TOKENS = "gen_ai.usage.audio.cache_read.input_tokens"
 USAGE_ESTIMATED = "spantape.usage.estimated"
+ACCEPTED_PREDICTION_TOKENS = "spantape.usage.accepted_prediction_tokens"
+REJECTED_PREDICTION_TOKENS = "spantape.usage.rejected_prediction_tokens"
+COUNTED_TOKENS = "spantape.counted_tokens"
+"""What a call counted that only counts: tokens which were neither used nor paid for."""
 
 # --- content
 SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
 INPUT_MESSAGES = "gen_ai.input.messages"
 OUTPUT_MESSAGES = "gen_ai.output.messages"
 TOOL_DEFINITIONS = "gen_ai.tool.definitions"
+PROMPT_VARIABLE = "gen_ai.prompt.variable."
+"""The beginning of a name: what follows is the variable's own."""
 
 # --- OpenAI
 OPENAI_API_TYPE = "openai.api.type"

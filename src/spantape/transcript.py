@@ -8,13 +8,18 @@ from . import jsontext
 from .jsontext import Json
 
 
-def read(attribute: object, *, names: bool = True) -> tuple[list[Json] | None, str | None]:
-    """Give the messages and their text; an attribute that a length limit has cut is text only."""
+def read(attribute: object, instructions: object = None, *, names: bool = True) -> tuple[list[Json] | None, str | None]:
+    """Give the messages and their text; an attribute that a length limit has cut is text only.
+
+    Instructions that were given apart come first, as the message which they are in other APIs.
+    """
     if not isinstance(attribute, str):
         return None, None
     messages = jsontext.loads_or(attribute)
     if not isinstance(messages, list):
         return None, attribute
+    system = jsontext.loads_or(instructions)
+    messages = [{"role": "system", "parts": system}, *messages] if isinstance(system, list) else messages
     texts = [(message.get("role"), _text_of(message)) for message in messages if isinstance(message, dict)]
     if names and len(texts) > 1:
         return messages, "\n\n".join(f"{role}: {text}" for role, text in texts)
@@ -37,6 +42,8 @@ def _part_text(part: Mapping[str, Json]) -> str:
     if kind == "tool_call_response":
         response = part.get("response")
         return response if isinstance(response, str) else jsontext.text(response)
+    if kind == "server_tool_call":
+        return f"[call {part.get('name')} {jsontext.text(part.get(kind))}]"
     if kind in {"blob", "uri", "file"}:
         return f"[{part.get('modality')} {part.get('uri') or part.get('mime_type') or part.get('file_id') or ''}]"
     return ""

@@ -124,20 +124,24 @@ class Call:
             return
         in_flight.discard(self)
         if self.is_recording:
+            told: Attributes = {}
             with guard:
                 self._fold()
             with guard:
-                self.span.set_attributes(self._keep(self._told(how) | self._answer()))
+                told = self._keep(self._told(how) | self._answer())
+                self.span.set_attributes(told)
             with guard:
-                self._blame(error)
+                self._blame(error, told)
         with guard:  # a processor of the application's may raise
             self.span.end()
 
-    def _blame(self, error: BaseException | None) -> None:
+    def _blame(self, error: BaseException | None, told: Attributes) -> None:
+        """Say that the call has failed: by an exception, or by an answer that tells of an error."""
         if error is not None:
-            kept = self._keep(failure(error))
-            self.span.set_attributes(kept)
-            self.span.set_status(Status(StatusCode.ERROR, kept.get(semconv.ERROR_MESSAGE)))
+            told = self._keep(failure(error))
+            self.span.set_attributes(told)
+        if semconv.ERROR_TYPE in told:
+            self.span.set_status(Status(StatusCode.ERROR, told.get(semconv.ERROR_MESSAGE)))
 
     def _told(self, how: str | None) -> Attributes:
         told = self._learned

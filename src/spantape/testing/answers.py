@@ -7,6 +7,7 @@ from typing import Any
 
 from .replies import CREATED, Reply, completion, count, dumps, error, stream, tokens
 from .request import Request
+from .responses import responses_reply
 
 DATES = {"gpt-4o": "2024-08-06", "gpt-4o-mini": "2024-07-18", "gpt-4.1": "2025-04-14", "gpt-4.1-mini": "2025-04-14"}
 DATES |= {"gpt-5": "2025-08-07", "gpt-5-mini": "2025-08-07", "o3": "2025-04-16", "o4-mini": "2025-04-16"}
@@ -21,7 +22,8 @@ def default_reply(request: Request) -> Reply:
     if request.method == "GET" and path.endswith("/models"):
         models = [{"id": name, "object": "model", "created": CREATED, "owned_by": "test"} for name in DATES]
         return Reply({"object": "list", "data": models})
-    return error(404, f"Unknown request URL: {request.method} {path}", code="unknown_url")
+    reply = responses_reply(request.method, request.path, request.body)
+    return reply or error(404, f"Unknown request URL: {request.method} {path}", code="unknown_url")
 
 
 def _chat(body: Any, path: str) -> Reply:

@@ -7,10 +7,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .._endpoint import Endpoint
-from . import chat
+from . import chat, responses
 
 ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("post", "/chat/completions"): chat.ENDPOINT,
+    ("post", "/responses"): responses.ENDPOINT,
+    ("get", "/responses/{response_id}"): responses.FETCH,
+    ("post", "/responses/{response_id}/cancel"): responses.CANCEL,
+    ("post", "/responses/compact"): responses.COMPACT,
+    ("post", "/responses/input_tokens"): responses.COUNT,
 }
 """By method and path; a part in braces stands for an id, which the endpoint finds in the body under that name."""
 
