@@ -264,7 +264,8 @@ def _request(found: Found) -> dict[str, Json]:
     start = semconv.PROMPT_VARIABLE
     variables = {name[len(start) :]: value for name, value in found.items() if name.startswith(start)}
     if variables:  # those that are no texts are among the parameters
-        request["prompt_variables"] = variables | (request.get("prompt_variables") or {})
+        others = request.get("prompt_variables")
+        request["prompt_variables"] = variables | (others if isinstance(others, dict) else {})
     return request | ({"tools": tools} if tools else {})
 
 

@@ -29,7 +29,13 @@ def response(  # noqa: PLR0913 - keyword-only
     items = [*_items(said, tool_calls or (), reasoning, refusal), *map(dict, output or ())]
     counted = usage if isinstance(usage, Mapping) else _usage(items) if usage else None
     head = {"id": AUTO_RESPONSE_ID, "object": "response", "created_at": CREATED, "model": model}
-    usual = {"status": "completed", "error": None, "incomplete_details": None, "instructions": None, "metadata": {}}
+    usual: dict[str, Any] = {
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+    }
     modes = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
     return Reply(head | usual | modes | {"output": items, "usage": counted} | extra)
 
@@ -126,8 +132,8 @@ def _usage(items: Sequence[Mapping[str, Any]], sent: int = 10) -> dict[str, Any]
     thought = tokens("".join(part["text"] for item in items for part in item.get("summary") or ()))
     thought = thought if any(item["type"] == "reasoning" for item in items) else 0
     written = thought + tokens("".join(_written(item) for item in items))
-    usage = {"input_tokens": sent, "output_tokens": written, "total_tokens": sent + written}
-    usage |= {"input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}}  # type: ignore[dict-item]
+    usage: dict[str, Any] = {"input_tokens": sent, "output_tokens": written, "total_tokens": sent + written}
+    usage |= {"input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}}
     return usage | {"output_tokens_details": {"reasoning_tokens": thought}}
 
 
@@ -164,7 +170,7 @@ def _item_events(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _part_events(kind: str, text: str, at: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    more = {"logprobs": []} if kind == "response.output_text" else {}
+    more: dict[str, Any] = {"logprobs": []} if kind == "response.output_text" else {}
     yield from ({"type": f"{kind}.delta", "delta": piece, **at, **more} for piece in in_pieces(text))
     key = {"response.refusal": "refusal", "response.function_call_arguments": "arguments"}.get(kind, "text")
     yield {"type": f"{kind}.done", key: text, **at, **more}

@@ -37,7 +37,7 @@ class Join:
         """Take the next events, the client's objects or plain JSON."""
         for chunk in chunks:
             event = fields(chunk)
-            kind = event.get("type")
+            kind = str(event.get("type"))
             if kind in _LISTED or kind in _SINGLE:
                 self._item(event).add(kind, event)
             elif kind in {"response.output_item.added", "response.output_item.done"}:

@@ -1,4 +1,4 @@
-"""Items of the Responses API, which input and output are lists of → messages and parts; pure functions of plain JSON."""
+"""Items of the Responses API, the parts of its input and output → messages and parts; pure functions of plain JSON."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def instructions(given: Json) -> list[Part]:
 
 
 def tools(given: Json) -> list[dict[str, Json]]:
-    """Give tool definitions; a built-in tool is named by its type, and what it may authenticate itself with is left out."""
+    """Give tool definitions; a built-in tool is named by its type; what it authenticates itself with is left out."""
     return [
         {**_tool(tool), "type": _kind(tool), "name": text(tool.get("name")) or _kind(tool)} for tool in items(given)
     ]

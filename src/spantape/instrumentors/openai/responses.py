@@ -108,8 +108,10 @@ def answered(body: Mapping[str, Json]) -> Attributes:
 
 def _output(body: Mapping[str, Json]) -> Json:
     parts = output_parts(body.get("output"))
-    reason = (_reasons(body) or [None])[0]
-    return [{"role": "assistant", "parts": parts, **({"finish_reason": reason} if reason else {})}] if parts else None
+    reasons = _reasons(body)
+    return (
+        [{"role": "assistant", "parts": parts} | ({"finish_reason": reasons[0]} if reasons else {})] if parts else None
+    )
 
 
 def _reasons(body: Mapping[str, Json]) -> list[str] | None:
@@ -129,7 +131,7 @@ def _fetch(body: Mapping[str, Json]) -> Attributes:
 
 
 def _fetched(body: Mapping[str, Json]) -> Attributes:
-    """Give what a fetch tells. That the fetched response has failed is its status; tokens were told of when it was made."""
+    """Give what a fetch tells: that the fetched response failed is its status; its tokens were told of when it was made."""
     reasons = _reasons({**body, "background": True})
     return pick(_FETCHED, body) | {semconv.RESPONSE_FINISH_REASONS: reasons}
 
