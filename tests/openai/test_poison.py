@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 from openai_ways import BODY, USAGE, WAYS, sync_client
+from response_ways import WAYS as RESPONSES
 
 import openai
 import spantape
-from spantape.testing import ScriptedServer, error
+from spantape.testing import ScriptedServer, error, response
 
 MODULES = [
     "content",
@@ -93,6 +94,17 @@ FRAME = {
     "context.session.__aexit__",
     "context.session.__call__",
 }
+
+
+ITEMS = [
+    {"role": "user", "content": [{"type": "input_text", "text": "hi"}, {"type": "input_image", "file_id": "f"}]},
+    {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "hm"}]},
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "done"},
+    {"type": "item_reference", "id": "i"},
+]
+TOOLS = [{"type": "mcp", "server_label": "dice", "server_url": "https://x.example", "require_approval": "never"}]
+SERVED = [{"type": "web_search_call", "id": "w", "status": "completed", "action": {"type": "search", "query": "q"}}]
 
 
 def functions() -> Iterator[str]:
@@ -169,10 +181,19 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
         ]
         return WAYS["stream"].run(server.url, messages=messages)
 
+    def fetching() -> tuple[str, str]:
+        server.replies(response("x", status="failed", error={"code": "bad", "message": "no"}), response(output=SERVED))
+        with sync_client(server.url) as client:
+            client.responses.create(model="gpt-4o", prompt={"id": "p", "variables": {"a": "b"}})
+            return "fetched", str(client.responses.retrieve("resp_7").id)
+
     with spantape.session("5", topic="t", extra=1):
+        newer = [RESPONSES[name] for name in ("async create", "stream", "stream helper") if name in RESPONSES]
         ways = ["create", "async stream", "raw", "streaming response, lines", "streaming response, bytes"]
         results = [outcome(functools.partial(WAYS[name].run, server.url)) for name in ways]
-        return results + [outcome(run) for run in (failing, left_early, tools)]
+        results += [outcome(functools.partial(way.run, server.url, input=ITEMS, tools=TOOLS)) for way in newer]
+        runs = [failing, left_early, tools, *([fetching] if newer else [])]
+        return results + [outcome(run) for run in runs]
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ ITEMS: dict[str, tuple[dict[str, Any], str, list[dict[str, Any]]]] = {
     "shell output": (
         {"type": "shell_call_output", "call_id": "c", "output": [{"stdout": "x", "outcome": {"exit_code": 0}}]},
         "tool",
-        [answer("c", [{"type": "generic", "stdout": "x", "outcome": {"exit_code": 0}}])],
+        [answer("c", [{"stdout": "x", "outcome": {"exit_code": 0}}])],
     ),
     "reasoning": (
         {"type": "reasoning", "summary": [{"type": "summary_text", "text": "a"}], "content": [{"text": "b"}]},

@@ -1,4 +1,4 @@
-"""Responses: one span and one record a call, however it is made; failures that come as answers; fetching and the like."""
+"""Responses: one span and one record a call, however it is made; failures that come as answers; fetching."""
 
 from __future__ import annotations
 

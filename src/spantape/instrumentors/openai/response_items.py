@@ -180,7 +180,11 @@ def _result(output: Json) -> Json:
     if not parts:
         return output
     texts = [part.get("text") for part in parts if _kind(part) in _TEXTS]
-    return "".join(map(str, texts)) if len(texts) == len(parts) else [_part(part) for part in parts]
+    return (
+        "".join(map(str, texts))
+        if len(texts) == len(parts)
+        else [_part(part) if "type" in part else plain(part) for part in parts]
+    )
 
 
 def _served(item: Mapping[str, Json], name: str, answer: tuple[str, ...]) -> Iterable[Part]:

@@ -131,7 +131,7 @@ def _fetch(body: Mapping[str, Json]) -> Attributes:
 
 
 def _fetched(body: Mapping[str, Json]) -> Attributes:
-    """Give what a fetch tells: a failure of the fetched response is its status, its tokens were told when it was made."""
+    """Give what a fetch tells: that the response had failed is its status; its tokens were told when it was made."""
     reasons = _reasons({**body, "background": True})
     return pick(_FETCHED, body) | {semconv.RESPONSE_FINISH_REASONS: reasons}
 
