@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from openai.resources.beta import Beta
 from openai_ways import Answer, Way, async_client, sync_client
 
 import openai
@@ -17,7 +18,7 @@ BODY: dict[str, Any] = {"model": "gpt-4o-mini", "input": SAID, "instructions": "
 WAYS: dict[str, Way] = {}
 
 HAS_RESPONSES = hasattr(openai.OpenAI, "responses")
-HAS_BETA = HAS_RESPONSES and int(openai.__version__.split(".")[0]) >= 3
+HAS_BETA = hasattr(Beta, "responses")
 needs_responses = pytest.mark.skipif(not HAS_RESPONSES, reason="this version of openai has no responses")
 
 
