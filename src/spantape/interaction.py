@@ -59,6 +59,10 @@ _REQUEST = {
     "reasoning_effort": semconv.REQUEST_REASONING_LEVEL,
     "output_type": semconv.OUTPUT_TYPE,
     "service_tier": semconv.OPENAI_REQUEST_SERVICE_TIER,
+    "previous_response_id": semconv.REQUEST_PREVIOUS_RESPONSE_ID,
+    "stream_cursor": semconv.REQUEST_STREAM_CURSOR,
+    "prompt_name": semconv.PROMPT_NAME,
+    "prompt_version": semconv.PROMPT_VERSION,
 }
 _ERROR = {
     "type": semconv.ERROR_TYPE,
@@ -206,6 +210,8 @@ def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
         "api_response_time": found.get(semconv.SERVER_TIME),
         "model_used": found.get(semconv.RESPONSE_MODEL),
         "stream_end": found.get(semconv.STREAM_END),
+        "response_status": found.get(semconv.RESPONSE_STATUS),
+        "counted_tokens": found.get(semconv.COUNTED_TOKENS),
         "content_dropped": _listed(found.get(semconv.CONTENT_DROPPED)),
     }
     given = jsontext.loads_or(found.get(semconv.METADATA), {})
@@ -283,6 +289,11 @@ def _request(found: Found) -> dict[str, Json]:
     sent = jsontext.loads_or(found.get(semconv.REQUEST_PARAMETERS), {})
     tools = jsontext.loads_or(found.get(semconv.TOOL_DEFINITIONS))
     request = _pick(_REQUEST, found) | (sent if isinstance(sent, dict) else {})
+    start = semconv.PROMPT_VARIABLE
+    variables = {name[len(start) :]: value for name, value in found.items() if name.startswith(start)}
+    if variables:  # those that are no texts are among the parameters
+        others = request.get("prompt_variables")
+        request["prompt_variables"] = variables | (others if isinstance(others, dict) else {})
     return request | ({"tools": tools} if tools else {})
 
 

@@ -79,6 +79,8 @@ def _part_text(part: Mapping[str, Json]) -> str:
         return response if isinstance(response, str) else jsontext.text(response)
     if kind == "generic":
         return jsontext.text({key: value for key, value in part.items() if key != "type"})
+    if kind == "server_tool_call":
+        return f"[call {part.get('name')} {jsontext.text(part.get(kind))}]"
     if kind in {"blob", "uri", "file"}:
         return f"[{part.get('modality')} {part.get('uri') or part.get('mime_type') or part.get('file_id') or ''}]"
     return ""

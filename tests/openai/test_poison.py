@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 from openai_calls import CASES, make, there
 from openai_ways import BODY, USAGE, WAYS, sync_client
+from response_ways import WAYS as RESPONSES
 
 import openai
 import spantape
-from spantape.testing import ScriptedServer, error
+from spantape.testing import ScriptedServer, error, response
 
 MODULES = [
     "content",
@@ -54,8 +55,12 @@ MODULES = [
     "instrumentors.openai.include_usage",
     "instrumentors.openai.covering",
     "instrumentors.openai.provider",
+    "instrumentors.openai.response_events",
+    "instrumentors.openai.response_items",
+    "instrumentors.openai.responses",
     "instrumentors.openai.routes",
     "instrumentors.openai.threads",
+    "instrumentors.openai.usage",
     "sinks._background",
     "sinks._forks",
     "sinks.files.arrays",
@@ -108,6 +113,17 @@ FRAME = {
     "context.session.__aexit__",
     "context.session.__call__",
 }
+
+
+ITEMS = [
+    {"role": "user", "content": [{"type": "input_text", "text": "hi"}, {"type": "input_image", "file_id": "f"}]},
+    {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "hm"}]},
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "done"},
+    {"type": "item_reference", "id": "i"},
+]
+TOOLS = [{"type": "mcp", "server_label": "dice", "server_url": "https://x.example", "require_approval": "never"}]
+SERVED = [{"type": "web_search_call", "id": "w", "status": "completed", "action": {"type": "search", "query": "q"}}]
 
 
 def functions() -> Iterator[str]:
@@ -195,12 +211,20 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
             with client.beta.threads.create_and_run_stream(assistant_id="asst_7", thread=thread) as events:
                 return "run", "".join(events.text_deltas)
 
+    def fetching() -> tuple[str, str]:
+        server.replies(response("x", status="failed", error={"code": "bad", "message": "no"}), response(output=SERVED))
+        with sync_client(server.url) as client:
+            client.responses.create(model="gpt-4o", prompt={"id": "p", "variables": {"a": "b"}})
+            return "fetched", str(client.responses.retrieve("resp_7").id)
+
     with spantape.session("5", topic="t", extra=1):
+        newer = [RESPONSES[name] for name in ("async create", "stream", "stream helper") if name in RESPONSES]
         ways = ["create", "async stream", "raw", "streaming response, lines", "streaming response, bytes"]
         results = [outcome(functools.partial(WAYS[name].run, server.url)) for name in ways]
         cases = [CASES[name] for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs")]
         others = [functools.partial(make, "create", case, server.url) for case in cases if there(case.path)]
-        runs = (failing, left_early, tools, text_stream, run_stream, *others)
+        results += [outcome(functools.partial(way.run, server.url, input=ITEMS, tools=TOOLS)) for way in newer]
+        runs = [failing, left_early, tools, text_stream, run_stream, *others, *([fetching] if newer else [])]
         return results + [outcome(run) for run in runs]
 
 

@@ -161,12 +161,14 @@ class Call:
         in_flight.discard(self)
         if self.is_told:
             seconds = time.perf_counter() - self._clock
+            told: Attributes = {}
             with guard:
                 self._fold()
             with guard:
-                self.span.set_attributes(self._shown(self._told(how) | self._answer()))
+                told = self._shown(self._told(how) | self._answer())
+                self.span.set_attributes(told)
             with guard:
-                self._blame(error)
+                self._blame(error, told)
             with guard:
                 self._tell(seconds)
         with guard:  # a processor of the application's may raise
@@ -185,11 +187,13 @@ class Call:
             return self._times or ()
         return (self.arrived - self._clock,)
 
-    def _blame(self, error: BaseException | None) -> None:
+    def _blame(self, error: BaseException | None, told: Attributes) -> None:
+        """Say that the call has failed: by an exception, or by an answer that tells of an error."""
         if error is not None:
-            shown = self._shown(failure(error))
-            self.span.set_attributes(shown)
-            self.span.set_status(Status(StatusCode.ERROR, shown.get(semconv.ERROR_MESSAGE)))
+            told = self._shown(failure(error))
+            self.span.set_attributes(told)
+        if semconv.ERROR_TYPE in told:
+            self.span.set_status(Status(StatusCode.ERROR, told.get(semconv.ERROR_MESSAGE)))
 
     def _told(self, how: str | None) -> Attributes:
         told = self._learned

@@ -12,7 +12,7 @@ from opentelemetry._logs import SeverityNumber
 
 from .. import jsontext, semconv
 from .._version import __version__
-from ..content import CONTENT
+from ..content import is_content
 from ._observer import Ended
 
 NAME = "gen_ai.client.inference.operation.details"
@@ -48,11 +48,11 @@ class Events:
 
 def _with_content(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Give the attributes with messages and the like as structures, as the conventions want them on events."""
-    return {key: jsontext.loads_or(value, value) if key in CONTENT else value for key, value in attributes.items()}
+    return {key: jsontext.loads_or(value, value) if is_content(key) else value for key, value in attributes.items()}
 
 
 def _without_content(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in attributes.items() if key not in CONTENT}
+    return {key: value for key, value in attributes.items() if not is_content(key)}
 
 
 def _emit(logger: Any, call: Ended, told: Mapping[str, Any]) -> None:
@@ -73,7 +73,7 @@ def _emit_unnamed(logger: Any, call: Ended, told: Mapping[str, Any]) -> None:
     from opentelemetry.sdk import _logs as sdk
 
     span = trace.get_current_span(call.context).get_span_context()
-    said = {key: value for key, value in told.items() if key in CONTENT}
+    said = {key: value for key, value in told.items() if is_content(key)}
     make: Callable[..., Any] = sdk.LogRecord  # type: ignore[attr-defined,unused-ignore] # gone since
     logger.emit(
         make(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opentelemetry.trace import Span
 
-from ..content import CONTENT, Attributes, ContentPolicy
+from ..content import Attributes, ContentPolicy, is_content
 from ..jsontext import Json
 from ._endpoint import Reader
 from ._estimate import Estimator, estimator
@@ -86,4 +86,4 @@ def _all(attributes: Attributes) -> Attributes:
 
 
 def _without_content(attributes: Attributes) -> Attributes:
-    return {key: value for key, value in attributes.items() if key not in CONTENT}
+    return {key: value for key, value in attributes.items() if not is_content(key)}

@@ -9,6 +9,7 @@ from typing import Any
 from .batches import batch
 from .replies import CREATED, Reply, completion, count, dumps, error, stream, tokens
 from .request import Request
+from .responses import responses_reply
 from .runs import run
 from .texts import text_completion
 from .vectors import embeddings
@@ -40,7 +41,8 @@ def default_reply(request: Request) -> Reply:
     for pattern, answer in ANSWERS.items():
         if re.fullmatch(pattern, f"{request.method} {path}"):
             return answer(request)
-    return error(404, f"Unknown request URL: {request.method} {path}", code="unknown_url")
+    reply = responses_reply(request.method, request.path, request.body)
+    return reply or error(404, f"Unknown request URL: {request.method} {path}", code="unknown_url")
 
 
 def _chat(body: Any, path: str) -> Reply:

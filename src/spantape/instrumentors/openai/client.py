@@ -179,5 +179,9 @@ def _is_stream(result: Any) -> bool:
 
 
 def _body(options: Any, found: Route) -> Mapping[str, Json]:
-    """Give what will be sent: the body, with `extra_body` laid over it, as the client does; the ids of the path."""
-    return given({**fields(options.json_data), **fields(getattr(options, "extra_json", None)), **found.ids})
+    """Give what will be sent: the body, with `extra_body` laid over it, as the client does, or the query of a GET;
+    and the ids of the path.
+    """
+    query = fields(options.params) if str(options.method).lower() == "get" else {}
+    sent = {**query, **fields(options.json_data), **fields(getattr(options, "extra_json", None))}
+    return given({**sent, **found.ids})

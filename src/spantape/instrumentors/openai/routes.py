@@ -7,10 +7,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .._endpoint import Endpoint
-from . import batches, chat, completions, decisions, embeddings, moderations, threads
+from . import batches, chat, completions, decisions, embeddings, moderations, responses, threads
 
 ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("post", "/chat/completions"): chat.ENDPOINT,
+    ("post", "/responses"): responses.ENDPOINT,
+    ("get", "/responses/{response_id}"): responses.FETCH,
+    ("post", "/responses/{response_id}/cancel"): responses.CANCEL,
+    ("post", "/responses/compact"): responses.COMPACT,
+    ("post", "/responses/input_tokens"): responses.COUNT,
     ("post", "/embeddings"): embeddings.ENDPOINT,
     ("post", "/completions"): completions.ENDPOINT,
     ("post", "/moderations"): moderations.ENDPOINT,
