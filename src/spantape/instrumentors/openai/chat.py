@@ -124,9 +124,12 @@ class Join:
 
         Looked at by attributes, without a call: a stream's chunks are what an application has most of.
         """
-        if self._kinds is None or type(chunk) is not self._kinds[0] or len(chunk.choices or ()) != 1 or chunk.usage:
+        if self._kinds is None or type(chunk) is not self._kinds[0] or chunk.usage:
             return None
-        choice = chunk.choices[0]
+        choices = chunk.choices
+        if type(choices) is not list or len(choices) != 1:
+            return None
+        choice = choices[0]
         if type(choice) is not self._kinds[1] or choice.index != 0 or choice.finish_reason or choice.__pydantic_extra__:
             return None
         delta = choice.delta
@@ -161,7 +164,8 @@ class Join:
 
 def _kinds(chunk: Any) -> tuple[Any, Any, Any] | None:
     """Give the classes of a typed chunk, its choice and its delta; None unless they have what `_piece` looks at."""
-    choice = next(iter(chunk.choices or ()), None)
+    choices = fields(chunk).get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
     delta = getattr(choice, "delta", None)
     known = hasattr(choice, "finish_reason") and all(hasattr(delta, key) for key in _DELTA)
     return (type(chunk), type(choice), type(delta)) if known and hasattr(chunk, "usage") else None
