@@ -258,7 +258,7 @@ def _parts(message: Mapping[str, Json]) -> Iterable[Part]:
     thought = text(message.get("reasoning_content")) or text(message.get("reasoning"))
     if thought:
         yield reasoning_part(thought)
-    if message.get("role") in {"tool", "function"}:
+    if text(message.get("role")) in {"tool", "function"}:
         yield tool_response_part(message.get("tool_call_id"), _tool_result(message.get("content")))
     else:
         yield from _content(message.get("content"))
@@ -283,7 +283,7 @@ def _content(content: Json) -> Iterable[Part]:
 
 
 def _part(item: Mapping[str, Json]) -> Part:
-    kind = item.get("type")
+    kind = str(item.get("type") or "generic")
     if kind in {"text", "refusal"}:
         return {"type": kind, "content": str(item.get("text") or item.get("refusal") or "")}
     if kind in {"image_url", "video_url"}:
@@ -294,7 +294,7 @@ def _part(item: Mapping[str, Json]) -> Part:
         return blob_part("audio", f"audio/{name}" if name else None, dig(item, "input_audio.data"))
     if kind == "file":
         return _file(item.get("file"))
-    return {**item, "type": str(kind or "generic")}
+    return {**item, "type": kind}
 
 
 def _file(file: Json) -> Part:
