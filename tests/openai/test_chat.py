@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -274,6 +275,14 @@ def test_a_servers_time_is_a_number_that_can_be_sent(
     server.replies(completion("x").but(headers={"openai-processing-ms": said}))
     create(server)
     assert recorded.attributes.get(semconv.SERVER_TIME) == kept
+
+
+@pytest.mark.parametrize("odd", [10**400, float("inf"), float("nan"), True, "0.5"], ids=lambda odd: repr(odd)[:9])
+def test_a_temperature_that_is_no_number(odd: Any, server: ScriptedServer, recorded: Recorded) -> None:
+    with contextlib.suppress(ValueError):  # openai 3 refuses to send infinity
+        create(server, temperature=odd)
+    assert semconv.REQUEST_TEMPERATURE not in recorded.attributes
+    assert recorded.attributes[semconv.INPUT_MESSAGES]
 
 
 @pytest.mark.parametrize("odd", [["user"], {"a": 1}, 7])
