@@ -89,6 +89,7 @@ ODD: list[Callable[[], Any]] = [
     *(lambda: b"bytes", lambda: bytearray(b"x"), lambda: {1, 2}, lambda: ({"role": "user", "content": "x"},)),
     *(lambda: dt.date(2025, 1, 1), lambda: decimal.Decimal("0.1"), lambda: uuid.UUID(int=0), lambda: Color.RED),
     *(lambda: {1: 2, None: 3, 2.5: 4}, lambda: {("a",): 1}, lambda: memoryview(b"x"), lambda: 1j, lambda: range(3)),
+    *(lambda: 10**400, lambda: float("nan"), lambda: "\ud800", lambda: {"\ud800": "\udfff"}, lambda: 10**30),
 ]
 
 # --- hostile: a look at them fails
