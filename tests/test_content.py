@@ -382,6 +382,20 @@ def test_what_is_nested_too_deep() -> None:
     assert json.loads(kept[semconv.METADATA])["b"] == "kept"
 
 
+@pytest.mark.parametrize("policy", [ContentPolicy(), ContentPolicy(max_chars=10)])
+def test_what_lies_in_itself_or_too_deep_is_cut_off_beside_binary_data_too(policy: ContentPolicy) -> None:
+    around: list[Any] = []
+    around.append({"role": "user", "parts": [{"type": "text", "content": around}]})
+    deep: Any = "bottom"
+    for _ in range(5000):
+        deep = [deep]
+    blob = {"role": "user", "parts": [{"type": "blob", "content": ENCODED}, {"type": "text", "content": deep}]}
+    for value in ([blob], [*around, blob]):
+        kept = policy.keep({semconv.INPUT_MESSAGES: value})[semconv.INPUT_MESSAGES]
+        assert "<nested" in kept
+        assert SHA in kept
+
+
 # --- text of every kind
 
 

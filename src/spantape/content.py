@@ -89,10 +89,18 @@ class ContentPolicy:
             text = jsontext.text(value)
             if len(text) <= self.max_chars and '"blob"' not in text and _without_binary(text) == text:
                 return text  # nothing in it is to be changed, as in most calls
+        try:
+            clean = self._clean(name, value)
+        except RecursionError:  # it lies in itself, or is nested deeper than Python goes
+            if self.filter is not None:
+                raise
+            clean = self._clean(name, jsontext.mended(value))
+        return _sound(clean) if clean is None or isinstance(clean, str) else jsontext.text(clean)
+
+    def _clean(self, name: str, value: Json) -> Json:
         structured = name in PARTS
         cleaner = _Cleaner(self, structured=structured)
-        clean = cleaner.parts(value) if structured else cleaner.said(value)
-        return _sound(clean) if clean is None or isinstance(clean, str) else jsontext.text(clean)
+        return cleaner.parts(value) if structured else cleaner.said(value)
 
 
 class _Cleaner:

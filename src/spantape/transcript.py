@@ -19,7 +19,7 @@ class Transcript(NamedTuple):
     @property
     def turns(self) -> int:
         """How many messages are no instructions to the model."""
-        return sum(message.get("role") not in {"system", "developer"} for message in _whole(self.messages or []))
+        return sum(str(message.get("role")) not in {"system", "developer"} for message in _whole(self.messages or []))
 
     def verbatim(self) -> Json:
         """Give what `jsontext.dumps` writes for the messages without looking at them again."""
@@ -68,7 +68,7 @@ def text_of(message: Mapping[str, Json]) -> str:
 
 
 def _part_text(part: Mapping[str, Json]) -> str:
-    kind = part.get("type")
+    kind = str(part.get("type"))
     if kind in {"text", "refusal"}:
         return str(part.get("content") or "")
     if kind == "tool_call":

@@ -154,7 +154,8 @@ def _read(call: Call, response: Any) -> None:
 
 def _told(headers: Any) -> Attributes:
     milliseconds = headers.get("openai-processing-ms", "")
-    told: Attributes = {semconv.SERVER_TIME: int(milliseconds)} if milliseconds.isdecimal() else {}
+    is_time = milliseconds.isdecimal() and len(milliseconds) < 19  # no exporter takes more than 64 bits
+    told: Attributes = {semconv.SERVER_TIME: int(milliseconds)} if is_time else {}
     return told | {semconv.REQUEST_ID: headers.get("x-request-id") or headers.get("apim-request-id")}
 
 
