@@ -26,8 +26,15 @@ _USAGE = {
     "cache_read_input_tokens": semconv.CACHE_READ_TOKENS,
     "cache_write_input_tokens": semconv.CACHE_WRITE_TOKENS,
     "reasoning_output_tokens": semconv.REASONING_TOKENS,
+    "text_input_tokens": semconv.TEXT_INPUT_TOKENS,
+    "text_output_tokens": semconv.TEXT_OUTPUT_TOKENS,
+    "image_input_tokens": semconv.IMAGE_INPUT_TOKENS,
+    "image_output_tokens": semconv.IMAGE_OUTPUT_TOKENS,
     "audio_input_tokens": semconv.AUDIO_INPUT_TOKENS,
     "audio_output_tokens": semconv.AUDIO_OUTPUT_TOKENS,
+    "svg_input_tokens": semconv.SVG_INPUT_TOKENS,
+    "svg_output_tokens": semconv.SVG_OUTPUT_TOKENS,
+    "seconds": semconv.SECONDS,
 }
 _COST = {
     "input": semconv.COST_INPUT,

@@ -38,7 +38,8 @@ def _part_text(part: Mapping[str, Json]) -> str:
         response = part.get("response")
         return response if isinstance(response, str) else jsontext.text(response)
     if kind in {"blob", "uri", "file"}:
-        return f"[{part.get('modality')} {part.get('uri') or part.get('mime_type') or part.get('file_id') or ''}]"
+        about = next(filter(None, map(part.get, ("uri", "name", "mime_type", "file_id"))), "")
+        return f"[{part.get('modality')} {about}]"
     return ""
 
 

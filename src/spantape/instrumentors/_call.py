@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -18,14 +18,12 @@ from .. import semconv
 from ..content import Attributes
 from ..context import belonging
 from ..guard import guard
-from ..jsontext import Json, loads_or, whole
+from ..jsontext import Json, whole
 from ._endpoint import Endpoint, Join
 from ._failure import CANCELLED, failure, status_of
 from ._tape import Tape
 
 COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error"
-
-_FOLDED_AT = 8
 
 
 class Call:
@@ -38,6 +36,7 @@ class Call:
         self._join: Join | None = None
         self._chunks: list[Any] = []
         self._folded = 0
+        self._held = endpoint.held
         self._body: Mapping[str, Json] | None = None
         self._learned: Attributes = {}
         self.arrived: float | None = None
@@ -59,6 +58,15 @@ class Call:
         """Take the whole response; it is kept even when the client then fails to parse it."""
         self._body = body
 
+    def replayed(self, chunks: Iterable[Any]) -> None:
+        """Take the chunks of a stream that the client has read to its end, before anybody saw one."""
+        if self._endpoint.join is not None:
+            join = self._endpoint.join()
+            for chunk in chunks:
+                with guard:
+                    join.add((chunk,))
+            self._body = join.body()
+
     def streams(self) -> None:
         """Say that chunks will come: the span ends when they do, or at exit."""
         self.is_stream = True
@@ -70,7 +78,7 @@ class Call:
         if self.arrived is None:
             self.arrived = time.perf_counter()
         self._chunks.append(chunk)
-        if len(self._chunks) >= _FOLDED_AT:
+        if len(self._chunks) >= self._held:
             with guard:
                 self._fold()
 
@@ -210,9 +218,3 @@ def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json])
     if isinstance(model, str) and model:
         known[semconv.REQUEST_MODEL] = whole(model)
     return known
-
-
-def body_of(data: bytes) -> Mapping[str, Json] | None:
-    """Read a response's body; None unless it is a JSON object."""
-    body = loads_or(data)
-    return body if isinstance(body, Mapping) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from .media import heard, images, speech
 from .replies import CREATED, Reply, completion, count, dumps, error, stream, tokens
 from .request import Request
 
@@ -18,10 +19,21 @@ def default_reply(request: Request) -> Reply:
     path = request.path.partition("?")[0]
     if request.method == "POST" and path.endswith("/chat/completions"):
         return _chat(request.body, path)
+    if request.method == "POST" and (made := _media(request.body, path)):
+        return made
     if request.method == "GET" and path.endswith("/models"):
         models = [{"id": name, "object": "model", "created": CREATED, "owned_by": "test"} for name in DATES]
         return Reply({"object": "list", "data": models})
     return error(404, f"Unknown request URL: {request.method} {path}", code="unknown_url")
+
+
+def _media(body: Any, path: str) -> Reply | None:
+    about, _, kind = path.rpartition("/")
+    if about.endswith("/images") and kind in {"generations", "edits", "variations"}:
+        return images(body, kind)
+    if about.endswith("/audio") and kind in {"transcriptions", "translations"}:
+        return heard(body)
+    return speech(body) if path.endswith("/audio/speech") else None
 
 
 def _chat(body: Any, path: str) -> Reply:

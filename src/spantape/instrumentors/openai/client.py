@@ -17,12 +17,14 @@ from ... import semconv
 from ...content import Attributes
 from ...guard import guard
 from ...jsontext import Json
-from .._call import Call, Frame, body_of
+from .._body import body_of, events, is_events
+from .._call import Call, Frame
 from .._mapping import fields, given, plain
 from .._stream import Tee, WatchedBytes, end_with, watch
 from .._tape import Tape
 from .provider import whereabouts
 from .routes import Route, route
+from .uploads import uploads
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -131,16 +133,24 @@ def _returned(call: Call, result: Any) -> Any:
 def _received(call: Call, response: Any, *, streamed: bool) -> None:
     headers = response.headers
     call.note(_told(headers))
-    if response.is_closed and not streamed:
-        body = body_of(response.content)
-        if body is not None:
-            call.answered(body)
+    if response.is_closed and response.is_stream_consumed and not streamed:
+        _read(call, response.content, headers.get("content-type", ""))
         return
     tee = None
     if response.request.headers.get("x-stainless-raw-response") == "stream":
         tee = Tee(call, headers.get("content-type", ""), headers.get("content-encoding", ""))
     response.stream = WatchedBytes(response.stream, call, tee)
     end_with(response, call)
+
+
+def _read(call: Call, data: bytes, content_type: str) -> None:
+    """Take a body that the client has in memory."""
+    if is_events(content_type):
+        call.replayed(events(data))
+        return
+    body = body_of(data, content_type)
+    if body is not None:
+        call.answered(body)
 
 
 def _told(headers: Any) -> Attributes:
@@ -160,8 +170,8 @@ def _is_complete(call: Call, result: Any) -> bool:
         return False
     if not call.is_answered and raw is None:
         body = plain(result)  # the private hook is gone: what was parsed has to do
-        if isinstance(body, Mapping):
-            call.answered(body)
+        if isinstance(body, (Mapping, str)):
+            call.answered(body if isinstance(body, Mapping) else {"text": body})
     return True
 
 
@@ -170,5 +180,7 @@ def _is_stream(result: Any) -> bool:
 
 
 def _body(options: Any, found: Route) -> Mapping[str, Json]:
-    """Give what will be sent: the body, with `extra_body` laid over it, as the client does; the ids of the path."""
-    return given({**fields(options.json_data), **fields(getattr(options, "extra_json", None)), **found.ids})
+    """Give what will be sent: the body, with `extra_body` laid over it, as the client does; files; ids of the path."""
+    body = given({**fields(options.json_data), **fields(getattr(options, "extra_json", None)), **found.ids})
+    files = uploads(options.files)
+    return {**body, "files": files} if files else body

@@ -7,10 +7,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .._endpoint import Endpoint
-from . import chat
+from . import audio, chat, images
 
 ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("post", "/chat/completions"): chat.ENDPOINT,
+    ("post", "/images/generations"): images.GENERATION,
+    ("post", "/images/edits"): images.EDIT,
+    ("post", "/images/variations"): images.VARIATION,
+    ("post", "/audio/speech"): audio.SPEECH,
+    ("post", "/audio/transcriptions"): audio.TRANSCRIPTION,
+    ("post", "/audio/translations"): audio.TRANSLATION,
 }
 """By method and path; a part in braces stands for an id, which the endpoint finds in the body under that name."""
 
