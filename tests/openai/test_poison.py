@@ -169,10 +169,22 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
         ]
         return WAYS["stream"].run(server.url, messages=messages)
 
+    def media() -> tuple[str, str]:
+        with sync_client(server.url) as client:
+            sound: Any = ("a.mp3", b"sound")
+            heard = client.audio.transcriptions.create(model="whisper-1", file=sound, response_format="text")
+            with client.audio.speech.with_streaming_response.create(
+                model="tts", input="a", voice="alloy", extra_body={"stream_format": "sse"}
+            ) as response:
+                spoken = b"".join(response.iter_bytes(50))
+            client.audio.speech.create(model="tts", input="a", voice="alloy", extra_body={"stream_format": "sse"})
+            edited: Any = client.images.edit(model="gpt-image-1", prompt="a", image=b"picture")
+            return str(heard), f"{spoken!r} {edited.data[0].b64_json}"
+
     with spantape.session("5", topic="t", extra=1):
         ways = ["create", "async stream", "raw", "streaming response, lines", "streaming response, bytes"]
         results = [outcome(functools.partial(WAYS[name].run, server.url)) for name in ways]
-        return results + [outcome(run) for run in (failing, left_early, tools)]
+        return results + [outcome(run) for run in (failing, left_early, tools, media)]
 
 
 @pytest.fixture(scope="module")
