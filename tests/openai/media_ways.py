@@ -55,12 +55,12 @@ class Counting(io.BytesIO):
 
 
 def is_listed(model: str) -> bool:
-    """Say whether the price list that is installed, which may be an old one, knows a model of OpenAI's."""
+    """Say whether the price list that is installed, which may be an old one, knows the usual prices of a model."""
     try:
-        calc_price(Usage(input_tokens=1), model, provider_id="openai")
+        price = calc_price(Usage(input_tokens=1), model, provider_id="openai").model_price
     except LookupError:
         return False
-    return True
+    return price.input_mtok is not None and price.output_mtok is not None
 
 
 def sync(use: Callable[[openai.OpenAI, Path], Any]) -> Media:

@@ -6,6 +6,7 @@ import base64
 import gc
 import hashlib
 import json
+import tracemalloc
 import warnings
 import weakref
 from pathlib import Path
@@ -175,6 +176,23 @@ def test_a_stream_that_is_left_before_its_picture(server: ScriptedServer, record
     assert recorded.attributes["spantape.stream.end"] == "closed"
     assert "gen_ai.output.messages" not in recorded.attributes
     assert "gen_ai.usage.output_tokens" not in recorded.attributes
+
+
+def test_a_raw_stream_may_be_larger_than_what_is_held_of_it(server: ScriptedServer, recorded: Recorded) -> None:
+    partial = {"type": "image_generation.partial_image", "b64_json": "A" * 6_000_000}
+    last = {"type": "image_generation.completed", "b64_json": "aGk=", "usage": {"input_tokens": 1, "output_tokens": 2}}
+    server.replies(Reply(chunks=[partial, partial, partial, last], done=False))
+    with (
+        sync_client(server.url) as client,
+        client.images.with_streaming_response.generate(**ASKED, extra_body={"stream": True}) as response,
+    ):
+        tracemalloc.start()
+        assert sum(map(len, response.iter_bytes())) > 18_000_000
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert held < 1_000_000
+    assert recorded.attributes["gen_ai.usage.output_tokens"] == 2
+    assert messages(recorded, "output")[0]["parts"] == [blob(b"hi")]
 
 
 # --- other images
