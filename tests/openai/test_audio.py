@@ -429,7 +429,7 @@ def test_errors(name: str, server: ScriptedServer, recorded: Recorded, tmp_path:
     "body", [{}, {"usage": None}, {"usage": 3, "text": None, "size": "x"}, {"text": 5, "usage": []}]
 )
 def test_nothing_in_it(body: dict[str, Any]) -> None:
-    assert audio.response(body) == {}
+    assert audio.response(body) == {semconv.SECONDS: None}
     assert audio.heard(body) == audio.spoken(body) == {semconv.OUTPUT_MESSAGES: None}
 
 

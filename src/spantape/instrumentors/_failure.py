@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import semconv
 from ..content import Attributes
-from ..jsontext import whole
+from ..jsontext import Json, whole
 from ._mapping import dig, text
 
 FAILED, TIMEOUT, CANCELLED = "failed", "timeout", "cancelled"
@@ -25,6 +25,18 @@ def failure(error: BaseException) -> Attributes:
         semconv.PROVIDER_ERROR_TYPE: text(getattr(error, "type", None) or dig(body, "type") or dig(body, "error.type")),
         semconv.HTTP_STATUS: status if isinstance(status, int) else None,
         semconv.REQUEST_ID: text(getattr(error, "request_id", None)),
+    }
+
+
+def failure_told(error: Json) -> Attributes:
+    """Give the attributes of an error that came as an answer, without an exception: an object with code and message."""
+    code, kind, message = (dig(error, key) for key in ("code", "type", "message"))
+    return {
+        semconv.STATUS: FAILED,
+        semconv.ERROR_TYPE: _code(code) or text(kind) or "_OTHER",
+        semconv.ERROR_MESSAGE: whole(message)[:_MOST_CHARS] if text(message) else None,
+        semconv.ERROR_CODE: _code(code),
+        semconv.PROVIDER_ERROR_TYPE: text(kind),
     }
 
 

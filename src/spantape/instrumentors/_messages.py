@@ -75,3 +75,9 @@ def sized_part(modality: str, mime_type: str | None, size: Json) -> Part:
 def file_part(modality: str, file_id: str) -> Part:
     """Give a file that the provider already has."""
     return {"type": "file", "modality": modality, "file_id": file_id}
+
+
+def generic_part(kind: str, said: Mapping[str, Json]) -> Part:
+    """Give what the conventions have no part for."""
+    head: Part = {"type": "generic", "generic_type": kind}
+    return head | dict(said) | head

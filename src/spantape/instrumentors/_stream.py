@@ -30,7 +30,7 @@ def watch(stream: Any, call: Call) -> None:
     call.watched = True
     inner = copy.copy(stream)
     inner._iterator = inner.__stream__()
-    stream._iterator = Watched(inner._iterator, call)
+    stream._iterator = (Watched if call.hides is None else Hiding)(inner._iterator, call)
     end_with(stream, call)
 
 
@@ -88,6 +88,28 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+class Hiding(Watched):
+    """Leaves out the chunks that the application did not ask for."""
+
+    __slots__ = ()
+
+    def __next__(self) -> Any:
+        while _is_hidden(self._call, chunk := super().__next__()):
+            pass
+        return chunk
+
+    async def __anext__(self) -> Any:
+        while _is_hidden(self._call, chunk := await super().__anext__()):
+            pass
+        return chunk
+
+
+def _is_hidden(call: Call, chunk: Any) -> bool:
+    with guard:
+        return call.hides is not None and call.hides(chunk)
+    return False
 
 
 def _stopped(call: Call) -> None:
@@ -188,8 +210,7 @@ class _Events:
         self._size = 0
 
     def take(self, part: bytes) -> None:
-        if not self._call.is_stream:
-            self._call.streams()
+        self._begin()
         ended, newline, begun = self._unpacked(part).rpartition(b"\n")
         if newline:
             self._pass_on(ended)
@@ -198,9 +219,12 @@ class _Events:
             self._line.append(begun)
 
     def tell(self, complete: bool) -> None:  # noqa: ARG002 - what was read of a stream counts, complete or not
-        if not self._call.is_stream:
-            self._call.streams()
+        self._begin()
         self._pass_on(b"")
+
+    def _begin(self) -> None:
+        if not self._call.is_stream:
+            self._call.streams(live=False)  # parts that hold several events say nothing of when each came
 
     def _pass_on(self, ended: bytes) -> None:
         lines, self._line, self._size = b"".join([*self._line, ended]), [], 0

@@ -8,6 +8,7 @@ import zlib
 from typing import Any
 
 from .replies import CREATED, Reply, error, in_pieces, tokens
+from .request import Request
 
 SOUND = b"ID3\x04\x00\x00\x00\x00\x00\x00" + bytes(range(256))
 IMAGE_TOKENS, TEXT_FORMATS = 1056, {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
@@ -22,8 +23,9 @@ def picture(number: int = 0) -> bytes:
     )
 
 
-def images(body: Any, kind: str) -> Reply:
+def images(request: Request) -> Reply:
     """Answer `/images/generations`, `/images/edits` or `/images/variations`."""
+    body, kind = request.body, request.path.partition("?")[0].rpartition("/")[2]
     if not isinstance(body, dict) or (kind != "variations" and not body.get("prompt")):
         return error(400, "Missing required parameter: 'prompt'.", code="missing_required_parameter")
     n, is_gpt = int(body.get("n") or 1), "image" in str(body.get("model"))
@@ -38,8 +40,9 @@ def images(body: Any, kind: str) -> Reply:
     return Reply({"created": CREATED, "data": data} | (more if is_gpt else {}))
 
 
-def speech(body: Any) -> Reply:
+def speech(request: Request) -> Reply:
     """Answer `/audio/speech`."""
+    body = request.body
     if not isinstance(body, dict) or not body.get("input"):
         return error(400, "Missing required parameter: 'input'.", code="missing_required_parameter")
     if body.get("stream_format") != "sse":
@@ -51,8 +54,9 @@ def speech(body: Any) -> Reply:
     return Reply(chunks=[*deltas, {"type": "speech.audio.done", "usage": usage}], done=False)
 
 
-def heard(body: Any) -> Reply:
+def heard(request: Request) -> Reply:
     """Answer `/audio/transcriptions` or `/audio/translations`."""
+    body = request.body
     if not isinstance(body, dict) or not isinstance(body.get("file"), dict):
         return error(400, "Missing required parameter: 'file'.", code="missing_required_parameter")
     text = f"You sent: {body['file']['filename']}"

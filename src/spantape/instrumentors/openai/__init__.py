@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,9 @@ from ..._version import __version__
 from ...content import Attributes
 from ...guard import guard
 from .._tape import StartSpan, Tape
+from . import covering
 from .client import Wrappers
+from .covering import REQUEST
 
 SCOPE = f"{semconv.SCOPE}.openai"
 
@@ -36,7 +38,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
     Works alone, with the global provider if none is given; `spantape.instrument()` uses it and adds the files.
     """
 
-    _undo: list[tuple[type, str, Any, Any]] = []  # noqa: RUF012 - the base class makes one instance only
+    _base: ModuleType | None = None
     _wrappers: Wrappers | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -44,7 +46,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
         return ("openai >= 1.40, < 4",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        tape = kwargs.get("tape") or _tape(kwargs.get("tracer_provider"))
+        tape = kwargs.get("tape") or _tape(**kwargs)
         if tape is not None:
             self._wrappers = Wrappers(tape)
             # openai takes a second to import: an application that never does so need not wait for it.
@@ -52,21 +54,49 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
 
     def _patch(self, wrappers: Wrappers, base: ModuleType) -> None:
         with guard:
+            self._base = base
             for owner, name, wrapper in _PLACES if wrappers.active else ():
                 place = getattr(base, owner)
-                original = place.__dict__.get(name)
-                if original is not None:
-                    wrapt.wrap_function_wrapper(place, name, getattr(wrappers, wrapper))
-                    self._undo.append((place, name, original, place.__dict__[name]))
+                if name in place.__dict__:
+                    around = self._building if wrapper == "building" else getattr(wrappers, wrapper)
+                    wrapt.wrap_function_wrapper(place, name, around)
+            self._uncover()
+
+    def _building(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """Stand around `_build_request`, which is reached even when someone has put back a `request` without us."""
+        with guard:
+            if self._is_covered(type(client)):
+                self._uncover()
+        wrappers = self._wrappers
+        return wrapped(*args, **kwargs) if wrappers is None else wrappers.building(wrapped, client, args, kwargs)
+
+    def _uncover(self) -> None:
+        """Stand around each `request` that others have set on a client class: ours, on its base, may not be reached."""
+        wrappers, base = self._wrappers, self._base
+        if wrappers is None or base is None:
+            return
+        for client in filter(self._is_covered, covering.clients(base)):
+            around = wrappers.asynchronous if issubclass(client, base.AsyncAPIClient) else wrappers.sync
+            wrapt.wrap_function_wrapper(covering.place(client), REQUEST, around)
+
+    def _is_covered(self, client: type) -> bool:
+        place = covering.place(client)
+        return place is not None and not self._is_ours(place, REQUEST)
 
     def _uninstrument(self, **_: Any) -> None:
+        base = self._base
+        if base is not None:
+            places = [(getattr(base, owner), name) for owner, name, _ in _PLACES]
+            for place, name in [*places, *((client, REQUEST) for client in covering.clients(base))]:
+                while self._is_ours(place, name):  # someone else may have wrapped us since
+                    setattr(place, name, place.__dict__[name].__wrapped__)
         if self._wrappers is not None:
             self._wrappers.active = False
-            self._wrappers = None
-        for place, name, original, ours in self._undo:
-            if place.__dict__.get(name) is ours:  # someone else may have wrapped us since
-                setattr(place, name, original)
-        self._undo.clear()
+        self._base = self._wrappers = None
+
+    def _is_ours(self, place: type, name: str) -> bool:
+        wrapper = getattr(place.__dict__.get(name), "_self_wrapper", None)
+        return wrapper is not None and getattr(wrapper, "__self__", None) in (self, self._wrappers)
 
 
 def starter(provider: TracerProvider | None = None) -> StartSpan:
@@ -79,9 +109,10 @@ def starter(provider: TracerProvider | None = None) -> StartSpan:
     return start
 
 
-def _tape(provider: TracerProvider | None) -> Tape | None:
+def _tape(**providers: Any) -> Tape | None:
     """Give what a stand-alone instrumentor needs, from the settings of the environment; None if these say no."""
     from ...settings import Settings
 
-    settings = Settings.load()
-    return Tape.of(settings, starter(provider)) if settings.enabled else None
+    known = {name: providers.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")}
+    settings = Settings.load(**known)
+    return Tape.of(settings, SCOPE, starter(settings.tracer_provider)) if settings.enabled else None

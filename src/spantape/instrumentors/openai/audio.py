@@ -11,17 +11,11 @@ from ...jsontext import Json
 from .._endpoint import Endpoint
 from .._mapping import Table, fields, flag, items, number, pick, plain, text, whole
 from .._messages import Part, sized_part, text_part, upload_part
+from .usage import tokens
 
 _REQUEST: Table = {
     "temperature": (semconv.REQUEST_TEMPERATURE, number),
     "stream": (semconv.REQUEST_STREAM, flag),
-}
-_USAGE: Table = {
-    "input_tokens": (semconv.INPUT_TOKENS, whole),
-    "output_tokens": (semconv.OUTPUT_TOKENS, whole),
-    "input_token_details.text_tokens": (semconv.TEXT_INPUT_TOKENS, whole),
-    "input_token_details.audio_tokens": (semconv.AUDIO_INPUT_TOKENS, whole),
-    "seconds": (semconv.SECONDS, number),
 }
 _FORMATS = {
     **dict.fromkeys(("json", "verbose_json", "diarized_json"), "json"),
@@ -55,7 +49,8 @@ def heard_asked(body: Mapping[str, Json]) -> Attributes:
 
 def response(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of what came back, whole or joined from events."""
-    return pick(_USAGE, body.get("usage"))
+    usage = body.get("usage")
+    return tokens(usage) | {semconv.SECONDS: number(fields(usage).get("seconds"))}
 
 
 def spoken(body: Mapping[str, Json]) -> Attributes:

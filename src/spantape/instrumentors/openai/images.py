@@ -11,17 +11,9 @@ from ...jsontext import Json
 from .._endpoint import Endpoint
 from .._mapping import Table, fields, flag, items, pick, plain, text, whole
 from .._messages import Message, Part, blob_part, file_part, text_part, upload_part, uri_part
+from .usage import tokens
 
 _REQUEST: Table = {"stream": (semconv.REQUEST_STREAM, flag)}
-_USAGE: Table = {
-    "input_tokens": (semconv.INPUT_TOKENS, whole),
-    "output_tokens": (semconv.OUTPUT_TOKENS, whole),
-    "input_tokens_details.text_tokens": (semconv.TEXT_INPUT_TOKENS, whole),
-    "input_tokens_details.image_tokens": (semconv.IMAGE_INPUT_TOKENS, whole),
-    "input_tokens_details.cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
-    "output_tokens_details.text_tokens": (semconv.TEXT_OUTPUT_TOKENS, whole),
-    "output_tokens_details.image_tokens": (semconv.IMAGE_OUTPUT_TOKENS, whole),
-}
 # Who draws as SVG has a second model write it, which has its own prices.
 _SVG_USAGE: Table = {
     "input_tokens": (semconv.SVG_INPUT_TOKENS, whole),
@@ -54,7 +46,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
 
 def response(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of what came back, whole or joined from events."""
-    return pick(_USAGE, body.get("usage")) | pick(_SVG_USAGE, body.get("svg_usage"))
+    return tokens(body.get("usage")) | pick(_SVG_USAGE, body.get("svg_usage"))
 
 
 def answered(body: Mapping[str, Json]) -> Attributes:
