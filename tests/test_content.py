@@ -264,6 +264,24 @@ def test_digest(encoded: str, data: bytes) -> None:
     assert digest(encoded) == {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
+@pytest.mark.parametrize("data", [b"", b"aGVsbG8=", PNG, b"\xff" * 8 * 1024 * 1024])
+def test_digest_of_bytes(data: bytes) -> None:
+    assert digest(data) == {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def test_many_bytes_are_only_counted() -> None:
+    assert digest(bytes(8 * 1024 * 1024 + 1)) == {"size": 8 * 1024 * 1024 + 1}
+
+
+@pytest.mark.parametrize(("content", "known"), [(PNG, 2), (ENCODED, 2), (None, 0), (SECRET.encode(), 2), ([SECRET], 0)])
+def test_a_blob_keeps_nothing_of_what_is_in_it(content: Any, known: int) -> None:
+    part = {"type": "blob", "modality": "image", "name": "a.png", "content": content}
+    kept = ContentPolicy().keep({semconv.INPUT_MESSAGES: [{"role": "user", "parts": [part]}]})
+    (clean,) = json.loads(kept[semconv.INPUT_MESSAGES])[0]["parts"]
+    assert clean.pop("name") == "a.png"
+    assert sorted(clean) == sorted(["type", "modality", "size", "sha256"][: 2 + known])
+
+
 # --- filter
 
 

@@ -82,5 +82,6 @@ def _part_text(part: Mapping[str, Json]) -> str:
     if kind == "server_tool_call":
         return f"[call {part.get('name')} {jsontext.text(part.get(kind))}]"
     if kind in {"blob", "uri", "file"}:
-        return f"[{part.get('modality')} {part.get('uri') or part.get('mime_type') or part.get('file_id') or ''}]"
+        about = next(filter(None, map(part.get, ("uri", "name", "mime_type", "file_id"))), "")
+        return f"[{part.get('modality')} {about}]"
     return ""

@@ -31,6 +31,7 @@ MODULES = [
     "pricing",
     "provider",
     "transcript",
+    "instrumentors._body",
     "instrumentors._call",
     "instrumentors._endpoint",
     "instrumentors._estimate",
@@ -44,12 +45,14 @@ MODULES = [
     "instrumentors._stream",
     "instrumentors._tape",
     "instrumentors.openai",
+    "instrumentors.openai.audio",
     "instrumentors.openai.batches",
     "instrumentors.openai.chat",
     "instrumentors.openai.client",
     "instrumentors.openai.completions",
     "instrumentors.openai.decisions",
     "instrumentors.openai.embeddings",
+    "instrumentors.openai.images",
     "instrumentors.openai.inputs",
     "instrumentors.openai.moderations",
     "instrumentors.openai.include_usage",
@@ -60,6 +63,7 @@ MODULES = [
     "instrumentors.openai.responses",
     "instrumentors.openai.routes",
     "instrumentors.openai.threads",
+    "instrumentors.openai.uploads",
     "instrumentors.openai.usage",
     "sinks._background",
     "sinks._forks",
@@ -200,6 +204,18 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
         ]
         return WAYS["stream"].run(server.url, messages=messages)
 
+    def media() -> tuple[str, str]:
+        with sync_client(server.url) as client:
+            sound: Any = ("a.mp3", b"sound")
+            heard = client.audio.transcriptions.create(model="whisper-1", file=sound, response_format="text")
+            with client.audio.speech.with_streaming_response.create(
+                model="tts", input="a", voice="alloy", extra_body={"stream_format": "sse"}
+            ) as response:
+                spoken = b"".join(response.iter_bytes(50))
+            client.audio.speech.create(model="tts", input="a", voice="alloy", extra_body={"stream_format": "sse"})
+            edited: Any = client.images.edit(model="gpt-image-1", prompt="a", image=b"picture")
+            return str(heard), f"{spoken!r} {edited.data[0].b64_json}"
+
     def text_stream() -> Any:
         with sync_client(server.url) as client:
             chunks = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=["a", "b"], stream=True)
@@ -224,7 +240,7 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
         cases = [CASES[name] for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs")]
         others = [functools.partial(make, "create", case, server.url) for case in cases if there(case.path)]
         results += [outcome(functools.partial(way.run, server.url, input=ITEMS, tools=TOOLS)) for way in newer]
-        runs = [failing, left_early, tools, text_stream, run_stream, *others, *([fetching] if newer else [])]
+        runs = [failing, left_early, tools, media, text_stream, run_stream, *others, *([fetching] if newer else [])]
         return results + [outcome(run) for run in runs]
 
 
