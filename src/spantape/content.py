@@ -19,7 +19,9 @@ from .jsontext import Json, whole
 Attributes: TypeAlias = dict[str, Any]
 Filter: TypeAlias = Callable[[str], "str | None"]
 
-_MESSAGES = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.TOOL_DEFINITIONS})
+_MESSAGES = frozenset({
+    *(semconv.SYSTEM_INSTRUCTIONS, semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.TOOL_DEFINITIONS),
+})  # fmt: skip
 CONTENT = _MESSAGES | {semconv.REQUEST_PARAMETERS, semconv.ERROR_MESSAGE}
 """Attributes that hold what was said (an error's message quotes it): absent when content is not captured."""
 
@@ -102,7 +104,9 @@ class _Cleaner:
 
     def _part(self, value: Mapping[str, Json]) -> Json:
         around, self._cut_from = self._cut_from, 0
-        blob = digest(str(value.get("content", ""))) if value.get("type") == "blob" else {}
+        # A blob without content tells its own size: audio that was only counted, for one.
+        is_data = value.get("type") == "blob" and "content" in value
+        blob = digest(str(value["content"])) if is_data else {}
         part = {key: self._entry(key, item) for key, item in value.items() if not (blob and key == "content")}
         if self._cut_from:
             part |= {"truncated": True, "original_length": self._cut_from}

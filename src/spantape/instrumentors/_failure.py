@@ -6,12 +6,20 @@ from typing import Any
 
 from .. import semconv
 from ..content import Attributes
-from ..jsontext import whole
+from ..jsontext import Json, whole
 from ._mapping import dig, text
 
 FAILED, TIMEOUT, CANCELLED = "failed", "timeout", "cancelled"
 
 _MOST_CHARS = 10_000
+
+
+class Reported(Exception):  # noqa: N818 - it is never raised
+    """What a server reports in an event, where the client raises nothing: `{"message", "code", "type"}`."""
+
+    def __init__(self, error: Json, status: Json = None) -> None:
+        super().__init__(text(dig(error, "message")) or "")
+        self.code, self.type, self.status_code = dig(error, "code"), dig(error, "type"), status
 
 
 def failure(error: BaseException) -> Attributes:
@@ -29,7 +37,12 @@ def failure(error: BaseException) -> Attributes:
 
 
 def error_type(error: BaseException) -> str:
-    """Give an exception's name as people import it: `openai.RateLimitError`, `asyncio.CancelledError`, `ValueError`."""
+    """Give an exception's name as people import it: `openai.RateLimitError`, `asyncio.CancelledError`, `ValueError`.
+
+    What was only reported has the name that the server gives it.
+    """
+    if isinstance(error, Reported):
+        return _code(error.code) or text(error.type) or "error"
     package = type(error).__module__.partition(".")[0]
     name = type(error).__qualname__
     return name if package == "builtins" else f"{package}.{name}"

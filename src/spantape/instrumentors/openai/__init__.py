@@ -18,6 +18,7 @@ from ...content import Attributes
 from ...guard import guard
 from .._tape import StartSpan, Tape
 from .client import Wrappers
+from .websocket import FAMILIES, Connections
 
 SCOPE = f"{semconv.SCOPE}.openai"
 
@@ -38,6 +39,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
 
     _undo: list[tuple[type, str, Any, Any]] = []  # noqa: RUF012 - the base class makes one instance only
     _wrappers: Wrappers | None = None
+    _connections: Connections | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Give the versions that are known to work."""
@@ -49,20 +51,32 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
             self._wrappers = Wrappers(tape)
             # openai takes a second to import: an application that never does so need not wait for it.
             wrapt.register_post_import_hook(partial(self._patch, self._wrappers), "openai._base_client")
+            self._connections = Connections(tape)
+            for module in FAMILIES:
+                wrapt.register_post_import_hook(partial(self._patch_connections, self._connections), module)
 
     def _patch(self, wrappers: Wrappers, base: ModuleType) -> None:
         with guard:
             for owner, name, wrapper in _PLACES if wrappers.active else ():
-                place = getattr(base, owner)
-                original = place.__dict__.get(name)
-                if original is not None:
-                    wrapt.wrap_function_wrapper(place, name, getattr(wrappers, wrapper))
-                    self._undo.append((place, name, original, place.__dict__[name]))
+                self._wrap(getattr(base, owner), name, getattr(wrappers, wrapper))
+
+    def _patch_connections(self, connections: Connections, module: ModuleType) -> None:
+        with guard:
+            for owner, name, wrapper in list(connections.places(module)) if connections.active else ():
+                if not any(place is owner and known == name for place, known, *_ in self._undo):
+                    self._wrap(owner, name, wrapper)
+
+    def _wrap(self, place: type, name: str, wrapper: Any) -> None:
+        original = place.__dict__.get(name)
+        if original is not None:
+            wrapt.wrap_function_wrapper(place, name, wrapper)
+            self._undo.append((place, name, original, place.__dict__[name]))
 
     def _uninstrument(self, **_: Any) -> None:
-        if self._wrappers is not None:
-            self._wrappers.active = False
-            self._wrappers = None
+        for wrappers in (self._wrappers, self._connections):
+            if wrappers is not None:
+                wrappers.active = False
+        self._wrappers = self._connections = None
         for place, name, original, ours in self._undo:
             if place.__dict__.get(name) is ours:  # someone else may have wrapped us since
                 setattr(place, name, original)
