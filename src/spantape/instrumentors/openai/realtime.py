@@ -53,6 +53,7 @@ _PIECES = {
     "function_call_arguments.delta": "arguments",
     "mcp_call_arguments.delta": "arguments",
 }
+_REASONS = {"max_output_tokens": "length"}
 _CALLS = frozenset({"function_call", "mcp_call"})
 
 
@@ -177,12 +178,13 @@ def _settings(body: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _finish_reason(body: Mapping[str, Json]) -> str | None:
-    """Say why the response ended: the API's reason where it gives one."""
+    """Say why the response ended: in the words of chat completions where these have one, else in the API's."""
     status = text(body.get("status"))
     if status == "completed":
         called = any(item.get("type") == "function_call" for item in items(body.get("output")))
         return "tool_calls" if called else "stop"
-    return "error" if status == "failed" else text(dig(body, "status_details.reason")) or status
+    reason = text(dig(body, "status_details.reason"))
+    return "error" if status == "failed" else _REASONS.get(str(reason), reason) or status
 
 
 def _parts(item: Mapping[str, Json]) -> Iterable[Part]:
