@@ -596,7 +596,7 @@ def methods() -> dict[tuple[type, str], Any]:
 
 def test_uninstrument_restores_every_method(tmp_path: Any) -> None:
     before = methods()
-    assert len(before) > 6
+    assert len(before) >= 6
     for _ in range(2):
         spantape.instrument(base_dir=tmp_path)
         assert sum(methods()[place] is not method for place, method in before.items()) >= 6

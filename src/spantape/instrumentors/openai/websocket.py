@@ -18,8 +18,8 @@ from ...jsontext import Json
 from .._call import ABANDONED, CLOSED, Frame
 from .._mapping import plain
 from .._tape import Tape
-from .dialects import RealtimeTurns
 from .provider import at_address
+from .realtime_turns import RealtimeTurns
 from .turns import Line, Turn, Turns
 
 Family: TypeAlias = Callable[[Line], Turns]

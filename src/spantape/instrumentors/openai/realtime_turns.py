@@ -1,16 +1,14 @@
-"""The kinds of connections: what their events say of turns."""
+"""Turns of the Realtime API: what the events of a connection say of them."""
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ... import semconv
 from ...content import Attributes
-from ...jsontext import Json, loads_or
-from .._endpoint import Endpoint
+from ...jsontext import Json
 from .._failure import Reported
 from .._mapping import dig, fields, text
 from . import realtime
@@ -138,79 +136,6 @@ class RealtimeTurns(Turns):
             event.get("item_id"), event.get("transcript")
         ),
     }
-
-
-class ResponsesTurns(Turns):
-    """Turns of the Responses API over a websocket: its stream's events, one response at a time in each lane."""
-
-    _ends: ClassVar = {"response.completed": None, "response.incomplete": None, "response.failed": "failed"}
-    _envelope = frozenset({"type", "event_id", "stream_id"})
-
-    def __init__(self, endpoint: Endpoint, line: Line) -> None:
-        super().__init__(line)
-        self.endpoint = endpoint
-
-    def received(self, data: str | bytes) -> None:
-        """Take what the server has sent."""
-        if kind_of(data).startswith(("response.", "error")):
-            event = fields(loads_or(data))
-            self._take(event, text(event.get("stream_id")))
-
-    def _ask(self, event: Mapping[str, Json]) -> Turn | None:
-        body = {key: value for key, value in event.items() if key not in self._envelope}
-        return self._wait(self._open(body | {"stream": True}, {"stream_id": text(event.get("stream_id"))}))
-
-    def _take(self, event: Mapping[str, Json], lane: str | None) -> None:
-        kind = str(event.get("type"))
-        if kind == "response.created":
-            self._begin(lane, self._next(lane) or self._open({"stream": True}))
-        turn = self._live.get(lane)
-        if kind == "error":
-            self._failed(event, lane)
-        elif turn is not None and not kind.startswith("response.steer."):
-            turn.call.chunk(event)
-            if kind in self._ends:
-                del self._live[lane]
-                self._end(turn, self._ends[kind], dig(event, "response.error"))
-
-    def _failed(self, event: Mapping[str, Json], lane: str | None) -> None:
-        turn = self._live.pop(lane, None) or self._next(lane)
-        if turn is not None:
-            self.forget(turn)
-            turn.call.fail(Reported(event.get("error") or event, event.get("status")))
-
-    def _next(self, lane: str | None) -> Turn | None:
-        return next((turn for turn in list(self._waiting) if turn.event.get("stream_id") == lane), None)
-
-    client: ClassVar = {"response.create": _ask}
-
-
-class LiveTurns(ResponsesTurns):
-    """Turns of what a Live session delegates to the Responses API; the voice itself has no turns."""
-
-    def __init__(self, endpoint: Endpoint, line: Line) -> None:
-        super().__init__(endpoint, line)
-        self._items: deque[Json] = deque(maxlen=1000)
-
-    def received(self, data: str | bytes) -> None:
-        """Take what the server has sent."""
-        if kind_of(data) == "response.event":
-            event = fields(loads_or(data))
-            self._take(fields(event.get("event")), text(event.get("delegation_id")))
-
-    def _ask(self, event: Mapping[str, Json]) -> Turn | None:  # noqa: ARG002 - it only says that it is time
-        items = list(self._items)
-        self._items.clear()
-        return self._wait(self._open({"model": self._line.model, "input": items or None, "stream": True}))
-
-    def _add(self, event: Mapping[str, Json]) -> None:
-        said = self._line.tape.said(lambda body: {semconv.INPUT_MESSAGES: body.get("item")}, event)
-        self._items.extend(item for item in said.values() if item)
-
-    def _next(self, lane: str | None) -> Turn | None:  # noqa: ARG002 - what was asked for has no lane yet
-        return next(iter(list(self._waiting)), None)
-
-    client: ClassVar = {"response.create": _ask, "response.item.create": _add}
 
 
 def _identity(response: Mapping[str, Json]) -> Attributes:
