@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import logging
 from collections.abc import Callable, Iterator
@@ -40,8 +41,13 @@ MODULES = [
     "instrumentors.openai",
     "instrumentors.openai.chat",
     "instrumentors.openai.client",
+    "instrumentors.openai.dialogue",
     "instrumentors.openai.provider",
+    "instrumentors.openai.realtime",
+    "instrumentors.openai.realtime_turns",
     "instrumentors.openai.routes",
+    "instrumentors.openai.turns",
+    "instrumentors.openai.websocket",
     "sinks._background",
     "sinks._forks",
     "sinks.files.arrays",
@@ -81,6 +87,18 @@ FRAME = {
     "instrumentors.openai.client._shown",
     "instrumentors.openai.client._returned",
     "instrumentors.openai.client.PostParser.__call__",
+    "instrumentors.openai.websocket.Connections.sending",
+    "instrumentors.openai.websocket.Connections.async_sending",
+    "instrumentors.openai.websocket.Connections.receiving",
+    "instrumentors.openai.websocket.Connections.async_receiving",
+    "instrumentors.openai.websocket.Connections.closing",
+    "instrumentors.openai.websocket.Connections.async_closing",
+    "instrumentors.openai.websocket.Connections.queuing",
+    "instrumentors.openai.websocket.Connections._sending",
+    "instrumentors.openai.websocket.Connections._turns_of",
+    "instrumentors.openai.websocket.Sending.__exit__",
+    "instrumentors.openai.websocket._end",
+    "instrumentors.openai.websocket._received",
     "sinks._background.Background._run",
     "context.session.__init__",
     "context.session.__enter__",
@@ -89,6 +107,7 @@ FRAME = {
     "context.session.__aexit__",
     "context.session.__call__",
 }
+HAS_WEBSOCKETS = all(map(importlib.util.find_spec, ("websockets", "openai.resources.realtime")))
 
 
 def functions() -> Iterator[str]:
@@ -168,7 +187,16 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
     with spantape.session("5", topic="t", extra=1):
         ways = ["create", "async stream", "raw", "streaming response, lines", "streaming response, bytes"]
         results = [outcome(functools.partial(WAYS[name].run, server.url)) for name in ways]
-        return results + [outcome(run) for run in (failing, left_early, tools)]
+        return results + [outcome(run) for run in (failing, left_early, tools)] + websockets()
+
+
+def websockets() -> list[tuple[str, str]]:
+    """Talk over a websocket, where the client can: typed, spoken and left in the middle."""
+    if not HAS_WEBSOCKETS:
+        return []
+    from realtime_ways import scene
+
+    return scene()
 
 
 @pytest.fixture(scope="module")

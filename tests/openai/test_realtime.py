@@ -162,7 +162,7 @@ def test_what_a_turn_tells(recorded: Recorded) -> None:
     assert json.loads(attributes["spantape.request.parameters"])["tool_choice"] == "auto"
     assert "ek_secret" not in str(attributes)
     assert recorded.span.status.is_ok or recorded.span.status.is_unset
-    assert recorded.record["prompt"] == "hi"
+    assert recorded.record["prompt"].endswith("hi")
 
 
 def test_without_content_nothing_is_said(tmp_path: Any) -> None:
