@@ -38,7 +38,7 @@ def shown(default: object) -> str:
         return "–"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    return f"`{default.as_posix() if isinstance(default, Path) else default}`"
+    return f"`{default.as_posix() if isinstance(default, Path) else getattr(default, 'name', default)}`"
 
 
 def page() -> str:

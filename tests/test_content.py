@@ -176,6 +176,21 @@ def test_audio_becomes_its_type_size_and_sha(recorded: Recorded, ask: Ask) -> No
     assert audio == {"type": "blob", "modality": "audio", "mime_type": "audio/wav", "size": len(PNG), "sha256": SHA}
 
 
+def test_an_image_in_what_a_tool_answered_is_one_too() -> None:
+    blob = {"type": "blob", "modality": "image", "mime_type": "image/png", "content": ENCODED}
+    part = {"type": "tool_call_response", "id": "1", "response": [{"type": "text", "content": "here"}, blob]}
+    kept = ContentPolicy().keep({semconv.INPUT_MESSAGES: [{"role": "tool", "parts": [part]}]})
+    found = json.loads(kept[semconv.INPUT_MESSAGES])[0]["parts"][0]["response"][1]
+    assert found == {"type": "blob", "modality": "image", "mime_type": "image/png", "size": len(PNG), "sha256": SHA}
+
+
+def test_a_blob_of_somebody_elses_stays() -> None:
+    arguments = {"type": "blob", "content": "a file's text"}
+    part = {"type": "tool_call", "id": "1", "name": "f", "arguments": arguments}
+    kept = ContentPolicy().keep({semconv.OUTPUT_MESSAGES: [{"role": "assistant", "parts": [part]}]})
+    assert json.loads(kept[semconv.OUTPUT_MESSAGES])[0]["parts"] == [part]
+
+
 def test_an_image_that_is_only_referred_to_stays(recorded: Recorded, ask: Ask) -> None:
     ask([{"type": "image_url", "image_url": {"url": "https://example.org/a.png?base64,=1"}}])
     assert recorded.record["messages"][0]["parts"][0]["uri"] == "https://example.org/a.png?base64,=1"

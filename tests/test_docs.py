@@ -47,6 +47,8 @@ def test_python_in_the_pages_runs(code: str, tmp_path: Path) -> None:
     """Each snippet is a whole program, pasted into a new file; the client finds the scripted server by its variable."""
     import os
 
+    for package in re.findall(r"^from (opentelemetry\.instrumentation\.genai\.\w+)", code, re.MULTILINE):
+        pytest.importorskip(package)
     program = tmp_path / "program.py"
     program.write_text(code, encoding="utf-8")
     with ScriptedServer() as server:

@@ -27,7 +27,7 @@ MS = 1_000_000
 SEED_KEYS = ["id", "timestamp", "session_id", "message_id", "role_name", "step_id", "round_index", "provider", "model"]
 SEED_KEYS += ["prompt", "response", "success", "error_message", "performance_metrics", "metadata"]
 OUR_KEYS = ["trace_id", "span_id", "parent_span_id", "operation", "user_id", "agent_key", "conversation_id", "request"]
-OUR_KEYS += ["messages", "output_messages", "finish_reasons", "usage", "cost", "timing", "error", "retries"]
+OUR_KEYS += ["messages", "output_messages", "finish_reasons", "usage", "cost", "timing", "error", "status", "retries"]
 OUR_KEYS += ["response_id", "request_id", "server", "source"]
 
 
@@ -117,6 +117,9 @@ def test_a_whole_record() -> None:
         "spantape.cost.currency": "USD",
         "server.address": "api.openai.com",
         "server.port": 443,
+        "code.function.name": "Shop.advise",
+        "code.file.path": "/shop/shop.py",
+        "code.line.number": 12,
     }
     parent = provider.provider.get_tracer("the.app").start_span("request")
     span = provider.provider.get_tracer("spantape.openai").start_span(
@@ -179,11 +182,12 @@ def test_a_whole_record() -> None:
         "cost": {"total": 0.5, "currency": "USD"},
         "timing": {"start_time": start, "end_time": end, "duration_ms": 1500.0, "time_to_first_chunk_ms": 123.457},
         "error": None,
+        "status": "success",
         "retries": 0,
         "response_id": "chatcmpl-1",
         "request_id": "req_1",
         "server": {"address": "api.openai.com", "port": 443},
-        "source": {"service": "shop"},
+        "source": {"service": "shop", "function": "Shop.advise", "file": "/shop/shop.py", "line": 12},
     }
     assert json.loads(json.dumps(found)) == found
 
@@ -191,7 +195,7 @@ def test_a_whole_record() -> None:
 def test_what_is_unknown_is_none() -> None:
     found = record()
     known = {"id", "timestamp", "success", "performance_metrics", "metadata", "trace_id", "span_id", "operation"}
-    known |= {"request", "timing"}
+    known |= {"request", "timing", "status"}
     assert {key for key, value in found.items() if value is not None} == known
     assert found["request"] == {}
     assert found["metadata"] == {"stage": "completed"}
@@ -213,7 +217,8 @@ def test_a_call_that_runs(provider: Provider) -> None:
     assert running["performance_metrics"]["response_time_ms"] is None
     assert (running["timing"]["end_time"], running["timing"]["duration_ms"]) == (None, None)
     changed = {key for key in finished if finished[key] != running[key]}
-    assert changed == {"success", "performance_metrics", "metadata", "timing"}
+    assert changed == {"success", "performance_metrics", "metadata", "timing", "status"}
+    assert (running["status"], finished["status"]) == (None, "success")
 
 
 def test_a_call_that_failed() -> None:
@@ -221,6 +226,7 @@ def test_a_call_that_failed() -> None:
         error__type="openai.RateLimitError",
         spantape__error__message="slow down",
         spantape__error__code="rate_limit",
+        spantape__error__type="insufficient_quota",
         http__response__status_code=429,
     )
     assert (found["success"], found["error_message"]) == (False, "slow down")
@@ -229,7 +235,26 @@ def test_a_call_that_failed() -> None:
         "message": "slow down",
         "code": "rate_limit",
         "status_code": 429,
+        "provider_type": "insufficient_quota",
     }
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status"),
+    [
+        ({}, "success"),
+        ({"error__type": "openai.RateLimitError"}, "failed"),
+        ({"error__type": "openai.APITimeoutError"}, "timeout"),
+        ({"error__type": "TimeoutError"}, "timeout"),
+        ({"error__type": "asyncio.CancelledError"}, "cancelled"),
+        ({"error__type": "asyncio.CancelledError", "spantape__status": "failed"}, "failed"),
+        ({"spantape__status": "cancelled"}, "cancelled"),
+    ],
+)
+def test_how_a_call_ended(provider: Provider, attributes: dict[str, str], status: str) -> None:
+    span = provider.start(**attributes)
+    assert Interaction.from_span(span).status is None
+    assert Interaction.from_span(provider.end(span)).status == status
 
 
 def test_a_status_code_alone_is_no_failure() -> None:
@@ -245,6 +270,48 @@ def test_the_model_may_only_be_known_from_the_response() -> None:
 def test_total_tokens_need_both() -> None:
     assert record(gen_ai__usage__input_tokens=3)["usage"] == {"input_tokens": 3}
     assert record(gen_ai__usage__input_tokens=3, gen_ai__usage__output_tokens=0)["usage"]["total_tokens"] == 3
+
+
+def test_tokens_of_every_kind() -> None:
+    kinds = [
+        f"{kind}.{what}" for kind in ("text", "image", "audio") for what in ("input", "output", "cache_read.input")
+    ]
+    counts = {f"gen_ai.usage.{kind}_tokens": number for number, kind in enumerate(kinds)}
+    usage = {f"{kind.replace('.', '_')}_tokens": number for number, kind in enumerate(kinds)}
+    assert record(**counts)["usage"] == usage
+    assert record(**counts, spantape__usage__estimated=True)["usage"] == {**usage, "estimated": True}
+    assert record(**counts, spantape__usage__estimated=False)["usage"] == usage
+
+
+INSTRUCTIONS = json.dumps([{"type": "text", "content": "be kind"}, {"type": "text", "content": "好"}])
+
+
+@pytest.mark.parametrize(
+    ("messages", "prompt"),
+    [
+        (said(("user", "Hi")), "system: be kind\n好\n\nuser: Hi"),
+        ("\n " + said(("developer", "d"), ("user", "Hi")), "system: be kind\n好\n\ndeveloper: d\n\nuser: Hi"),
+        ("[ ]", "be kind\n好"),
+        (None, "be kind\n好"),
+    ],
+)
+def test_instructions_beside_the_messages_are_a_system_message(messages: str | None, prompt: str) -> None:
+    attributes = {} if messages is None else {"gen_ai.input.messages": messages}
+    found = record(gen_ai__system_instructions=INSTRUCTIONS, **attributes)
+    first, *rest = found["messages"]
+    assert found["prompt"] == prompt
+    assert first == {"role": "system", "parts": json.loads(INSTRUCTIONS)}
+    assert rest == json.loads(messages or "[]")
+    assert found["request"] == {}
+    assert found["performance_metrics"]["history_messages_count"] == 0
+
+
+@pytest.mark.parametrize("cut", [1, 30])
+def test_instructions_that_the_sdk_has_cut(cut: int) -> None:
+    found = record(gen_ai__system_instructions=INSTRUCTIONS[:cut], gen_ai__input__messages=said(("user", "Hi")))
+    assert found["messages"] is None
+    assert INSTRUCTIONS[:cut] in found["prompt"]
+    assert "Hi" in found["prompt"]
 
 
 @pytest.mark.parametrize(
@@ -400,6 +467,27 @@ def test_json_and_back() -> None:
     assert Interaction.from_json(json.loads(line)) == Interaction.from_json(one.to_json()) == one
     assert Interaction.from_json({**one.to_json(), "of_tomorrow": 1}) == one
     assert Interaction.from_json({"id": "a", "timestamp": "2025-12-07T12:24:08"}).started_on() == "2025-12-07"
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        said(("user", "中\n🎉"), ("assistant", "Yes")),
+        json.dumps(json.loads(said(("user", "\n]\n"), ("assistant", "Yes"))), indent=2),
+        said(("user", "Hi"))[:-5],
+        "5",
+        None,
+    ],
+    ids=["compact", "indented", "cut", "number", "none"],
+)
+@pytest.mark.parametrize("role", ["planner", "\ud800"], ids=ascii)
+def test_a_verbatim_one_has_the_same_line(messages: str | None, role: str) -> None:
+    more = {"gen_ai.input.messages": messages, "gen_ai.output.messages": messages} if messages else {}
+    span = Provider().ended(spantape__role_name=role, gen_ai__system_instructions=INSTRUCTIONS, **more)
+    line = Interaction.from_span(span, verbatim=True).line()
+    assert b"\n" not in line
+    assert json.loads(line) == json.loads(Interaction.from_span(span).line())
+    assert list(json.loads(line)) == SEED_KEYS + OUR_KEYS
 
 
 @pytest.mark.parametrize("messages", ['[{"role":"user","parts":5}]', '[{"role":"user"}]', "[1]", '[{"parts":[null]}]'])

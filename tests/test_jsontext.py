@@ -147,6 +147,14 @@ def test_depth_ends() -> None:
     assert "bottom" in jsontext.text(level)
 
 
+@pytest.mark.parametrize("source", ['{"a": [1.0, "\\u4e2d"]}', "[]", '[\n  "two",\r\n  "lines"\n]', '"中"'])
+@pytest.mark.parametrize("beside", ["plain", "\ud800"], ids=ascii)
+def test_json_text_is_taken_over_as_it_is(source: str, beside: str) -> None:
+    data = jsontext.dumps({"source": jsontext.verbatim(source), "beside": beside})
+    assert json.loads(data)["source"] == json.loads(source)
+    assert b"\n" not in data
+
+
 def test_one_line() -> None:
     assert b"\n" not in jsontext.dumps({"a": "\n\r\u2028", "b": ["\n", {"\n": "\ud800\n"}]})
 

@@ -16,7 +16,7 @@ LAYERS: list[set[str]] = [
     {"content", "context", "interaction", "pricing", "provider"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
-    {"instrument", "__init__"},
+    {"completion", "instrument", "__init__"},
 ]
 ALONE = {"testing"}
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -79,9 +79,9 @@ def test_no(said: object) -> None:
 )
 def test_opentelemetrys_variable_for_content(said: str, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CAPTURE, said)
-    assert Settings.load().capture_content is kept
+    assert Settings.load().capture_content.on_span is kept
     monkeypatch.setenv("SPANTAPE_CAPTURE_CONTENT", str(not kept))
-    assert Settings.load().capture_content is not kept
+    assert Settings.load().capture_content.on_span is not kept
 
 
 def test_a_folder_below_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

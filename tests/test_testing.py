@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel
 
 import openai
-from spantape.testing import Reply, ScriptedServer, completion, error, stream
+from spantape.testing import Reply, ScriptedServer, completion, error, response, response_stream, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -425,3 +425,70 @@ def test_garbage_on_the_wire(server: ScriptedServer, capfd: pytest.CaptureFixtur
         connection.sendall(b"\x16\x03\x01 what\r\n\r\n")
         assert b"400" in connection.recv(1000)
     assert capfd.readouterr() == ("", "")
+
+
+responses_are_known = pytest.mark.skipif(not hasattr(openai.OpenAI, "responses"), reason="too old an openai")
+
+
+@responses_are_known
+@pytest.mark.parametrize("given", [TEXT, [{"role": "user", "content": [{"type": "input_text", "text": TEXT}]}]])
+def test_responses_echo(given: Any, server: ScriptedServer, client: openai.OpenAI) -> None:
+    answer = client.responses.create(model="gpt-4o-mini", input=given, instructions="be kind")
+    assert answer.output_text == f"You said: {TEXT}"
+    assert (answer.id, answer.model, answer.instructions) == ("resp_1", "gpt-4o-mini-2024-07-18", "be kind")
+    assert answer.usage is not None
+    assert answer.usage.input_tokens == len(TEXT) // 4 + 1
+    assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens
+    events = list(client.responses.create(model="gpt-4o-mini", input=given, stream=True))
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == answer.output_text
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert events[0].response.id == events[-1].response.id == "resp_2"
+    assert events[-1].response.output[0].content[0].text == answer.output_text
+
+
+@responses_are_known
+def test_responses_call_tools_and_fit_formats(client: openai.OpenAI) -> None:
+    tool: Any = {"type": "function", **WEATHER["function"], "strict": False}
+    given: list[Any] = [{"role": "user", "content": "how is it?"}]
+    first = client.responses.create(model="m", input=given, tools=[tool])
+    call: Any = first.output[0]
+    assert (call.name, json.loads(call.arguments)) == ("get_weather", {"city": "demo", "days": 1})
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+    second = client.responses.create(model="m", input=[*given, *first.output, result], tools=[tool])
+    assert second.output_text == "You said: how is it?"
+    parsed = client.responses.parse(model="m", input="hi", text_format=City)
+    assert parsed.output_parsed == City(name="demo", population=1, capital=True)
+
+
+@responses_are_known
+def test_responses_scripted(server: ScriptedServer, client: openai.OpenAI) -> None:
+    search = {
+        "type": "web_search_call",
+        "id": "ws_1",
+        "status": "completed",
+        "action": {"type": "search", "query": "q"},
+    }
+    server.replies(
+        response("ok", reasoning="hm", output=[search], usage={"input_tokens": 3, "output_tokens": 4}),
+        response_stream(tool_calls=[("f", {"a": 1})], refusal="no", status="incomplete"),
+        response_stream("x", usage=False),
+    )
+    answer = client.responses.create(model="m", input="x")
+    assert [item.type for item in answer.output] == ["reasoning", "message", "web_search_call"]
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (3, 4)  # type: ignore[union-attr]
+    events = list(client.responses.create(model="m", input="x", stream=True))
+    assert events[-1].type == "response.incomplete"
+    assert [item.type for item in events[-1].response.output] == ["message", "function_call"]
+    with client.responses.stream(model="m", input="x") as stream:
+        assert stream.get_final_response().output_text == "x"
+
+
+@responses_are_known
+def test_responses_by_id_and_errors(server: ScriptedServer, client: openai.OpenAI) -> None:
+    assert client.responses.retrieve("resp_9").id == "resp_9"
+    assert [event.type for event in client.responses.retrieve("resp_9", stream=True)][-1] == "response.completed"
+    assert client.responses.cancel("resp_9").status == "cancelled"
+    with pytest.raises(openai.BadRequestError, match="input"):
+        client.responses.create(model="m")
+    with pytest.raises(openai.NotFoundError):
+        client.post("/responses/x/y/z", body={}, cast_to=object)

@@ -19,14 +19,15 @@ from .jsontext import Json, whole
 Attributes: TypeAlias = dict[str, Any]
 Filter: TypeAlias = Callable[[str], "str | None"]
 
-_MESSAGES = frozenset({
-    *(semconv.SYSTEM_INSTRUCTIONS, semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.TOOL_DEFINITIONS),
-})  # fmt: skip
-CONTENT = _MESSAGES | {semconv.REQUEST_PARAMETERS, semconv.ERROR_MESSAGE}
-"""Attributes that hold what was said (an error's message quotes it): absent when content is not captured."""
+PARTS = frozenset(
+    {semconv.SYSTEM_INSTRUCTIONS, semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.TOOL_DEFINITIONS}
+)
+"""Attributes that hold messages, their parts, or tool definitions."""
+CONTENT = PARTS | {semconv.REQUEST_PARAMETERS, semconv.ERROR_MESSAGE}
+"""Attributes that hold what was said (an error's message quotes it): see `is_content`."""
 
 _NUMBERS = frozenset({int, float, bool})
-_FILTERED = CONTENT | {semconv.METADATA, semconv.TOPIC}
+_FILTERED = frozenset({semconv.METADATA, semconv.TOPIC})
 _LABELS = frozenset({"type", "role", "id", "modality", "mime_type", "file_id", "finish_reason"})
 """Keys of messages and parts that say what they are; everything under another key was said."""
 
@@ -35,6 +36,15 @@ _LONG_RUN = re.compile(r"(?<![\w+/-])[\w+/-]{1024,}={0,2}", re.ASCII)
 _RUN = re.compile(r"[\w+/-]{64}", re.ASCII)
 _PACKED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[0-9]", re.ASCII)
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def is_content(name: str) -> bool:
+    """Say whether an attribute holds what was said: it is absent when content is not captured."""
+    return name in CONTENT or name.startswith(semconv.PROMPT_VARIABLE)
+
+
+def _is_filtered(name: str) -> bool:
+    return name in _FILTERED or is_content(name)
 
 
 @dataclass(frozen=True)
@@ -55,26 +65,31 @@ class ContentPolicy:
         kept: Attributes = {}
         dropped: list[str] = []
         for name, value in attributes.items():
-            if type(value) in _NUMBERS:
-                kept[name] = value
+            kind = type(value)
+            if kind in _NUMBERS or (kind is str and value.isascii() and not _is_filtered(name)):
+                kept[name] = value  # as most are
             elif value is not None:
                 dropped.append(name)
                 with guard:
-                    kept[name] = self._kept(name, value)
+                    clean = self._kept(name, value)
+                    if clean is not None:
+                        kept[name] = clean
                     dropped.pop()
-        found = {name: value for name, value in kept.items() if value is not None}
-        return found | ({semconv.CONTENT_DROPPED: dropped} if dropped else {})
+        if dropped:
+            kept[semconv.CONTENT_DROPPED] = dropped
+        return kept
 
     def _kept(self, name: str, value: Any) -> Any:
-        if name not in _FILTERED:
+        is_said = is_content(name)
+        if not is_said and name not in _FILTERED:
             return _sound(value)
-        if name in CONTENT and not self.capture:
+        if is_said and not self.capture:
             return None
         if self.filter is None and not isinstance(value, str):
             text = jsontext.text(value)
             if len(text) <= self.max_chars and '"blob"' not in text and _without_binary(text) == text:
                 return text  # nothing in it is to be changed, as in most calls
-        structured = name in _MESSAGES
+        structured = name in PARTS
         cleaner = _Cleaner(self, structured=structured)
         clean = cleaner.parts(value) if structured else cleaner.said(value)
         return _sound(clean) if clean is None or isinstance(clean, str) else jsontext.text(clean)
@@ -100,7 +115,11 @@ class _Cleaner:
             return self._text(value)
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self.said(item) for item in value]
-        return {key: self.said(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+        if not isinstance(value, Mapping):
+            return value
+        if value.get("type") == "blob" and "modality" in value:  # in what a tool has answered, say
+            return self._part(value)
+        return {key: self.said(item) for key, item in value.items()}
 
     def _part(self, value: Mapping[str, Json]) -> Json:
         around, self._cut_from = self._cut_from, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ def instrument(**settings: Any) -> None:
 
     chosen = Settings.load(**settings)
     with _lock:
-        if _is_off(chosen):
+        if is_off(chosen):
             logger.info("spantape is switched off: nothing is recorded")
         elif _active is None or (_active.of_environment and _active.settings != chosen):
             _record(chosen)
@@ -50,13 +51,17 @@ def uninstrument() -> None:
 
 def flush(timeout: float = 10.0) -> bool:
     """Write and send all calls that have ended; False when that took longer than `timeout` seconds or failed."""
-    recording = _active
+    from . import completion
+
+    recording, end = _active, time.monotonic() + timeout
+    hooked = completion.flush(timeout)
+    left = max(0.001, end - time.monotonic())
     if recording is not None:
-        return recording.flush(timeout)
+        return recording.flush(left) and hooked
     from opentelemetry import trace
 
     forced = getattr(trace.get_tracer_provider(), "force_flush", None)
-    return bool(forced(int(timeout * 1000))) if forced else True
+    return bool(forced(int(left * 1000))) and hooked if forced else hooked
 
 
 def recordings(base_dir: str | Path | None = None) -> Recordings:
@@ -81,13 +86,20 @@ def join_environment() -> None:
     exporters = [name.strip() for name in os.environ.get("OTEL_TRACES_EXPORTER", "").split(",")]
     settings = Settings.load()
     with _lock:
-        wanted = "spantape" in exporters and not _is_off(settings) and _active is None
+        wanted = "spantape" in exporters and not is_off(settings) and _active is None
         # Not instrumented: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names us.
         if wanted and OpenAIInstrumentor().is_instrumented_by_opentelemetry:
             _record(settings, of_environment=True)
 
 
-def _is_off(settings: Settings) -> bool:
+def writes_files() -> bool:
+    """Say whether `instrument()` is recording to files."""
+    recording = _active
+    return recording is not None and recording.settings.files
+
+
+def is_off(settings: Settings) -> bool:
+    """Say whether spantape is switched off, by its own setting or with all of OpenTelemetry."""
     return not settings.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
@@ -133,7 +145,7 @@ class Recording:
         instrumentor = OpenAIInstrumentor()
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
-        instrumentor.instrument(tape=Tape.of(self.settings, self._tracing.starter(SCOPE)), skip_dep_check=True)
+        instrumentor.instrument(tape=Tape.of(self.settings, SCOPE, self._tracing.starter(SCOPE)), skip_dep_check=True)
         logger.info("%s", self._about())
 
     def stop(self) -> None:

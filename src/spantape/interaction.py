@@ -26,8 +26,15 @@ _USAGE = {
     "cache_read_input_tokens": semconv.CACHE_READ_TOKENS,
     "cache_write_input_tokens": semconv.CACHE_WRITE_TOKENS,
     "reasoning_output_tokens": semconv.REASONING_TOKENS,
+    "text_input_tokens": semconv.TEXT_INPUT_TOKENS,
+    "text_output_tokens": semconv.TEXT_OUTPUT_TOKENS,
+    "text_cache_read_input_tokens": semconv.TEXT_CACHE_READ_TOKENS,
+    "image_input_tokens": semconv.IMAGE_INPUT_TOKENS,
+    "image_output_tokens": semconv.IMAGE_OUTPUT_TOKENS,
+    "image_cache_read_input_tokens": semconv.IMAGE_CACHE_READ_TOKENS,
     "audio_input_tokens": semconv.AUDIO_INPUT_TOKENS,
     "audio_output_tokens": semconv.AUDIO_OUTPUT_TOKENS,
+    "audio_cache_read_input_tokens": semconv.AUDIO_CACHE_READ_TOKENS,
 }
 _COST = {
     "input": semconv.COST_INPUT,
@@ -52,13 +59,21 @@ _REQUEST = {
     "reasoning_effort": semconv.REQUEST_REASONING_LEVEL,
     "output_type": semconv.OUTPUT_TYPE,
     "service_tier": semconv.OPENAI_REQUEST_SERVICE_TIER,
+    "previous_response_id": semconv.REQUEST_PREVIOUS_RESPONSE_ID,
+    "stream_cursor": semconv.REQUEST_STREAM_CURSOR,
+    "prompt_name": semconv.PROMPT_NAME,
+    "prompt_version": semconv.PROMPT_VERSION,
 }
 _ERROR = {
     "type": semconv.ERROR_TYPE,
     "message": semconv.ERROR_MESSAGE,
     "code": semconv.ERROR_CODE,
     "status_code": semconv.HTTP_STATUS,
+    "provider_type": semconv.PROVIDER_ERROR_TYPE,
 }
+_SERVER = {"address": semconv.SERVER_ADDRESS, "port": semconv.SERVER_PORT}
+_STATUSES = {"Timeout": "timeout", "Cancelled": "cancelled"}
+_CODE = {"function": semconv.CODE_FUNCTION, "file": semconv.CODE_FILE, "line": semconv.CODE_LINE}
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,7 @@ class Interaction:
     cost: dict[str, Json] | None = None
     timing: dict[str, Json] = field(default_factory=dict)
     error: dict[str, Json] | None = None
+    status: str | None = None
     retries: int | None = None
     response_id: str | None = None
     request_id: str | None = None
@@ -105,14 +121,20 @@ class Interaction:
     source: dict[str, Json] | None = None
 
     @classmethod
-    def from_span(cls, span: ReadableSpan) -> Interaction:
-        """Make the interaction that a span of ours tells, ended or still running."""
+    def from_span(cls, span: ReadableSpan, *, verbatim: bool = False) -> Interaction:
+        """Make the interaction that a span of ours tells, ended or still running.
+
+        `verbatim` leaves the messages the JSON text that they are on the span, which only `line()` can read.
+        """
         found = dict(span.attributes or {})
+        timing = _timing(span, found)
         return cls(
+            timestamp=timing["start_time"] or timing["end_time"],
+            timing=timing,
             **_identity(span, found),
             **_belonging(span, found),
-            **_said(span, found),
-            **_figures(span, found),
+            **_said(found, timing["duration_ms"], verbatim=verbatim),
+            **_figures(found),
             **_outcome(span, found),
         )
 
@@ -123,7 +145,7 @@ class Interaction:
 
     def to_json(self) -> dict[str, Json]:
         """Give the record, keys in their order on disk."""
-        return {option.name: getattr(self, option.name) for option in fields(self)}
+        return dict(vars(self))
 
     def line(self) -> bytes:
         """Give the record as one line of JSON, without the line's end."""
@@ -155,7 +177,6 @@ def _identity(span: ReadableSpan, found: Found) -> dict[str, Json]:
     trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
     return {
         "id": interaction_id(trace_id, span_id),
-        "timestamp": _iso(span.start_time),
         "trace_id": trace_id,
         "span_id": span_id,
         "parent_span_id": f"{parent.span_id:016x}" if parent else None,
@@ -164,8 +185,8 @@ def _identity(span: ReadableSpan, found: Found) -> dict[str, Json]:
         "model": found.get(semconv.REQUEST_MODEL) or found.get(semconv.RESPONSE_MODEL),
         "response_id": found.get(semconv.RESPONSE_ID),
         "request_id": found.get(semconv.REQUEST_ID),
-        "server": _pick({"address": semconv.SERVER_ADDRESS, "port": semconv.SERVER_PORT}, found) or None,
-        "source": _source(span),
+        "server": _pick(_SERVER, found) or None,
+        "source": _source(span, found) or None,
     }
 
 
@@ -189,6 +210,8 @@ def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
         "api_response_time": found.get(semconv.SERVER_TIME),
         "model_used": found.get(semconv.RESPONSE_MODEL),
         "stream_end": found.get(semconv.STREAM_END),
+        "response_status": found.get(semconv.RESPONSE_STATUS),
+        "counted_tokens": found.get(semconv.COUNTED_TOKENS),
         "content_dropped": _listed(found.get(semconv.CONTENT_DROPPED)),
     }
     given = jsontext.loads_or(found.get(semconv.METADATA), {})
@@ -196,74 +219,96 @@ def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
     return said | {key: value for key, value in given.items() if key not in said} if isinstance(given, dict) else said
 
 
-def _said(span: ReadableSpan, found: Found) -> dict[str, Json]:
-    messages, prompt = transcript.read(found.get(semconv.INPUT_MESSAGES))
-    outputs, response = transcript.read(found.get(semconv.OUTPUT_MESSAGES), names=False)
-    ran = None if span.end_time is None else _ms(span.end_time - (span.start_time or 0))
+def _said(found: Found, ran: float | None, *, verbatim: bool) -> dict[str, Json]:
+    asked = transcript.prompt(found.get(semconv.INPUT_MESSAGES), found.get(semconv.SYSTEM_INSTRUCTIONS))
+    answered = transcript.response(found.get(semconv.OUTPUT_MESSAGES))
     return {
-        "prompt": prompt,
-        "response": response,
-        "messages": messages,
-        "output_messages": outputs,
+        "prompt": asked.text,
+        "response": answered.text,
+        "messages": asked.verbatim() if verbatim else asked.messages,
+        "output_messages": answered.verbatim() if verbatim else answered.messages,
         "request": _request(found),
         "performance_metrics": {
             "response_time_ms": None if ran is None else round(ran),
-            "prompt_length": None if prompt is None else len(prompt),
-            "response_length": None if response is None else len(response),
-            "history_messages_count": None if messages is None else max(0, transcript.turns(messages) - 1),
+            "prompt_length": None if asked.text is None else len(asked.text),
+            "response_length": None if answered.text is None else len(answered.text),
+            "history_messages_count": None if asked.messages is None else max(0, asked.turns - 1),
         },
     }
 
 
-def _figures(span: ReadableSpan, found: Found) -> dict[str, Json]:
+def _figures(found: Found) -> dict[str, Json]:
+    return {
+        "finish_reasons": _listed(found.get(semconv.RESPONSE_FINISH_REASONS)),
+        "usage": _usage(found) or None,
+        "cost": _pick(_COST, found) or None,
+        "retries": found.get(semconv.RETRIES),
+    }
+
+
+def _usage(found: Found) -> dict[str, Json]:
     usage = _pick(_USAGE, found)
     counts = [usage.get("input_tokens"), usage.get("output_tokens")]
     if all(isinstance(count, int) for count in counts):
         usage["total_tokens"] = sum(counts)
-    return {
-        "finish_reasons": _listed(found.get(semconv.RESPONSE_FINISH_REASONS)),
-        "usage": usage or None,
-        "cost": _pick(_COST, found) or None,
-        "timing": _timing(span, found),
-        "retries": found.get(semconv.RETRIES),
-    }
+    if found.get(semconv.USAGE_ESTIMATED) is True:
+        usage["estimated"] = True
+    return usage
 
 
 def _timing(span: ReadableSpan, found: Found) -> dict[str, Json]:
     first = found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
     return {
-        "start_time": _iso(span.start_time),
+        "start_time": _iso(span.start_time) if span.start_time else None,
         "end_time": _iso(span.end_time) if span.end_time else None,
-        "duration_ms": _ms(span.end_time - (span.start_time or 0)) if span.end_time else None,
+        # Who tells us of a call's end only may not know when it began.
+        "duration_ms": _ms(span.end_time - span.start_time) if span.end_time and span.start_time else None,
         "time_to_first_chunk_ms": round(first * 1000, 3) if isinstance(first, (int, float)) else None,
     }
 
 
 def _outcome(span: ReadableSpan, found: Found) -> dict[str, Json]:
-    error = _pick(_ERROR, found)
     failed = semconv.ERROR_TYPE in found
+    error = _pick(_ERROR, found) if failed else None
     return {
         "success": not failed if span.end_time else None,
-        "error_message": error.get("message") if failed else None,
-        "error": error if failed else None,
+        "error_message": error.get("message") if error else None,
+        "error": error,
+        "status": (found.get(semconv.STATUS) or _status(found.get(semconv.ERROR_TYPE))) if span.end_time else None,
     }
+
+
+def _status(error_type: object) -> str:
+    if error_type is None:
+        return "success"
+    kinds = (status for name, status in _STATUSES.items() if name in str(error_type))
+    return next(kinds, "failed")
 
 
 def _request(found: Found) -> dict[str, Json]:
     sent = jsontext.loads_or(found.get(semconv.REQUEST_PARAMETERS), {})
     tools = jsontext.loads_or(found.get(semconv.TOOL_DEFINITIONS))
     request = _pick(_REQUEST, found) | (sent if isinstance(sent, dict) else {})
+    start = semconv.PROMPT_VARIABLE
+    variables = {name[len(start) :]: value for name, value in found.items() if name.startswith(start)}
+    if variables:  # those that are no texts are among the parameters
+        others = request.get("prompt_variables")
+        request["prompt_variables"] = variables | (others if isinstance(others, dict) else {})
     return request | ({"tools": tools} if tools else {})
 
 
-def _source(span: ReadableSpan) -> dict[str, Json] | None:
+def _source(span: ReadableSpan, found: Found) -> dict[str, Json]:
     service = span.resource.attributes.get("service.name") if span.resource else None
-    return {"service": service} if service and not str(service).startswith("unknown_service") else None
+    named = service and not str(service).startswith("unknown_service")
+    return ({"service": service} if named else {}) | _pick(_CODE, found)
 
 
 def _pick(table: Mapping[str, str], found: Found) -> dict[str, Json]:
-    values = ((name, found.get(key)) for name, key in table.items())
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values if value is not None}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, key in table.items()
+        if (value := found.get(key)) is not None
+    }
 
 
 def _listed(value: object) -> list[Json] | None:

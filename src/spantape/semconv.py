@@ -10,6 +10,7 @@ from __future__ import annotations
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
 CONVERSATION_ID = "gen_ai.conversation.id"
+CONVERSATION_COMPACTED = "gen_ai.conversation.compacted"
 OUTPUT_TYPE = "gen_ai.output.type"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
@@ -29,12 +30,20 @@ REQUEST_FREQUENCY_PENALTY = "gen_ai.request.frequency_penalty"
 REQUEST_PRESENCE_PENALTY = "gen_ai.request.presence_penalty"
 REQUEST_STOP_SEQUENCES = "gen_ai.request.stop_sequences"
 REQUEST_REASONING_LEVEL = "gen_ai.request.reasoning.level"
+REQUEST_ENCODING_FORMATS = "gen_ai.request.encoding_formats"
+REQUEST_PREVIOUS_RESPONSE_ID = "gen_ai.request.previous_response.id"
+REQUEST_STREAM_CURSOR = "gen_ai.request.stream_cursor"
+PROMPT_NAME = "gen_ai.prompt.name"
+PROMPT_VERSION = "gen_ai.prompt.version"
 
 # --- what came back
 RESPONSE_ID = "gen_ai.response.id"
 RESPONSE_MODEL = "gen_ai.response.model"
+RESPONSE_STATUS = "gen_ai.response.status"
 RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
+EMBEDDINGS_DIMENSION_COUNT = "gen_ai.embeddings.dimension.count"
+MODERATION_FLAGGED = "spantape.moderation.flagged"
 
 # --- tokens; the detailed ones are subsets of the two totals
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
@@ -52,18 +61,42 @@ AUDIO_INPUT_TOKENS = "gen_ai.usage.audio.input_tokens"
 AUDIO_OUTPUT_TOKENS = "gen_ai.usage.audio.output_tokens"
 AUDIO_CACHE_READ_TOKENS = "gen_ai.usage.audio.cache_read.input_tokens"
 USAGE_ESTIMATED = "spantape.usage.estimated"
+ACCEPTED_PREDICTION_TOKENS = "spantape.usage.accepted_prediction_tokens"
+REJECTED_PREDICTION_TOKENS = "spantape.usage.rejected_prediction_tokens"
+COUNTED_TOKENS = "spantape.counted_tokens"
+"""What a call counted that only counts: tokens which were neither used nor paid for."""
 
 # --- content
 SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
 INPUT_MESSAGES = "gen_ai.input.messages"
 OUTPUT_MESSAGES = "gen_ai.output.messages"
 TOOL_DEFINITIONS = "gen_ai.tool.definitions"
+PROMPT_VARIABLE = "gen_ai.prompt.variable."
+"""The beginning of a name: what follows is the variable's own."""
 
 # --- OpenAI
 OPENAI_API_TYPE = "openai.api.type"
 OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"
 OPENAI_RESPONSE_SERVICE_TIER = "openai.response.service_tier"
 OPENAI_SYSTEM_FINGERPRINT = "openai.response.system_fingerprint"
+
+# --- agents that run at the provider
+AGENT_ID = "gen_ai.agent.id"
+AGENT_NAME = "gen_ai.agent.name"
+RUN_STATUS = "spantape.run.status"
+
+# --- batches; what they used is told again by every look at them, and so is no usage of a call
+BATCH_ID = "spantape.batch.id"
+BATCH_STATUS = "spantape.batch.status"
+BATCH_ENDPOINT = "spantape.batch.endpoint"
+BATCH_INPUT_FILE = "spantape.batch.input_file_id"
+BATCH_OUTPUT_FILE = "spantape.batch.output_file_id"
+BATCH_ERROR_FILE = "spantape.batch.error_file_id"
+BATCH_REQUESTS_TOTAL = "spantape.batch.requests.total"
+BATCH_REQUESTS_COMPLETED = "spantape.batch.requests.completed"
+BATCH_REQUESTS_FAILED = "spantape.batch.requests.failed"
+BATCH_INPUT_TOKENS = "spantape.batch.usage.input_tokens"
+BATCH_OUTPUT_TOKENS = "spantape.batch.usage.output_tokens"
 
 # --- whom a call belongs to
 SESSION_ID = "session.id"
@@ -79,6 +112,10 @@ METADATA = "spantape.metadata"
 CODE_FUNCTION = "code.function.name"
 CODE_FILE = "code.file.path"
 CODE_LINE = "code.line.number"
+
+# --- metrics
+TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105 - no secret
+TOKEN_MODALITY = "gen_ai.token.modality"  # noqa: S105
 
 # --- ours about a call
 STATUS = "spantape.status"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from enum import Flag
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,10 +45,44 @@ def _switch(value: object) -> bool:
     return word in _YES
 
 
-def _capture(value: object) -> bool:
-    modes = {"no_content": False, "event_only": False, "span_only": True, "span_and_event": True}
+class Capture(Flag):
+    """Where what was said is kept: OpenTelemetry's four words. Files and OTLP have what the span has."""
+
+    NO_CONTENT = 0
+    SPAN_ONLY = 1
+    EVENT_ONLY = 2
+    SPAN_AND_EVENT = 3
+
+    @property
+    def on_span(self) -> bool:
+        """Whether the span has it."""
+        return bool(self & Capture.SPAN_ONLY)
+
+    @property
+    def on_event(self) -> bool:
+        """Whether the event has it."""
+        return bool(self & Capture.EVENT_ONLY)
+
+
+def _capture(value: object) -> Capture:
+    if isinstance(value, Capture):
+        return value
+    word = str(value).strip().upper()
+    if word in Capture.__members__:
+        return Capture[word]
+    return Capture.SPAN_ONLY if _switch(word) else Capture.NO_CONTENT
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    _must(isinstance(names, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in names))
+    return tuple(name.strip().lower() for name in names if name.strip())  # type: ignore[attr-defined]
+
+
+def _metrics(value: object) -> str:
     word = str(value).strip().lower()
-    return modes[word] if word in modes else _switch(word)
+    _must(word in {"current", "latest", "off"})
+    return word
 
 
 def _whole(least: int) -> Kind:
@@ -93,9 +128,12 @@ def _function(value: object) -> object:
     return value
 
 
-def _provider(value: object) -> object:
-    _must(callable(getattr(value, "get_tracer", None)))
-    return value
+def _provider(method: str) -> Callable[[object], object]:
+    def parse(value: object) -> object:
+        _must(callable(getattr(value, method, None)))
+        return value
+
+    return parse
 
 
 SWITCH = Kind("true or false", _switch)
@@ -105,7 +143,11 @@ PATH = Kind("a path", _path)
 URL = Kind("an http:// or https:// address", _url)
 PROTOCOL = Kind("grpc or http/protobuf", _protocol)
 FUNCTION = Kind("a function of one string that gives a string or None (by keyword only)", _function)
-PROVIDER = Kind("an OpenTelemetry TracerProvider (by keyword only)", _provider)
+HOSTS = Kind("host names, separated by commas; * is all", _hosts)
+METRICS = Kind("current, latest or off", _metrics)
+TRACER_PROVIDER = Kind("an OpenTelemetry TracerProvider (by keyword only)", _provider("get_tracer"))
+METER_PROVIDER = Kind("an OpenTelemetry MeterProvider (by keyword only)", _provider("get_meter"))
+LOGGER_PROVIDER = Kind("an OpenTelemetry LoggerProvider (by keyword only)", _provider("get_logger"))
 
 
 def _setting(kind: Kind, default: Any, text: str, *aliases: str) -> Any:
@@ -123,8 +165,8 @@ class Settings:
         PATH, Path("logs/llm_interactions"), "The folder that the records are written to.", "LLM_RECORDS_BASE_DIR"
     )
     files: bool = _setting(SWITCH, True, "Write records to files. Off: only OTLP and your own exporters get the spans.")
-    capture_content: bool = _setting(
-        CAPTURE, True, "Keep what was said: prompts, responses, tools, messages of errors.", _OTEL_CAPTURE
+    capture_content: Capture = _setting(
+        CAPTURE, Capture.SPAN_ONLY, "Keep what was said: prompts, responses, tools, messages of errors.", _OTEL_CAPTURE
     )
     max_content_chars: int = _setting(
         _whole(1), 1_000_000, "The most characters of one text that are kept; the cut is marked in its message part."
@@ -136,6 +178,18 @@ class Settings:
         SWITCH, True, "Keep the function, file and line of the application that made the call."
     )
     cost: bool = _setting(SWITCH, True, "Price each call from its usage, with the prices bundled in genai-prices.")
+    estimate_usage: bool = _setting(
+        SWITCH,
+        True,
+        "Estimate the tokens of a stream that gives no usage, if tiktoken is installed (`spantape[estimate]`) and has "
+        "its encoding on disk. Marked by `spantape.usage.estimated`.",
+    )
+    include_usage: tuple[str, ...] = _setting(
+        HOSTS,
+        (),
+        "Hosts whose streams are asked for usage (`stream_options.include_usage`) where the application does not ask; "
+        "the extra chunk is kept from it.",
+    )
     buffer_size: int = _setting(_whole(1), 100, "Write or send the buffer as soon as it holds this many records.")
     flush_interval: float = _setting(SECONDS, 1.0, "Write or send the buffer at least this often, in seconds.")
     latest_size: int = _setting(_whole(1), 50, "How many finished calls `real_time/latest.json` shows.")
@@ -173,7 +227,21 @@ class Settings:
     global_provider: bool = _setting(
         SWITCH, False, "Make our TracerProvider the global one when the application has none."
     )
-    tracer_provider: Any = _setting(PROVIDER, None, "Use this TracerProvider, whatever the global one is.")
+    tracer_provider: Any = _setting(TRACER_PROVIDER, None, "Use this TracerProvider, whatever the global one is.")
+    metrics: str = _setting(
+        METRICS,
+        "current",
+        "Metrics, when there is a MeterProvider: under the names that backends chart today, or the latest ones.",
+    )
+    meter_provider: Any = _setting(METER_PROVIDER, None, "Use this MeterProvider, whatever the global one is.")
+    events: bool | None = _setting(
+        SWITCH,
+        None,
+        "Emit an event for each inference, when there is a LoggerProvider. Unset: when `capture_content` is EVENT_ONLY "
+        "or SPAN_AND_EVENT.",
+        "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT",
+    )
+    logger_provider: Any = _setting(LOGGER_PROVIDER, None, "Use this LoggerProvider, whatever the global one is.")
 
     @classmethod
     def load(cls, **given: object) -> Settings:

@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from . import jsontext
 from .jsontext import Json
 
 
-def read(attribute: object, *, names: bool = True) -> tuple[list[Json] | None, str | None]:
-    """Give the messages and their text; an attribute that a length limit has cut is text only."""
-    if not isinstance(attribute, str):
-        return None, None
-    messages = jsontext.loads_or(attribute)
+class Transcript(NamedTuple):
+    """Messages as JSON text, as lists and as text; an attribute that a length limit has cut is text only."""
+
+    source: str | None = None
+    messages: list[Json] | None = None
+    text: str | None = None
+
+    @property
+    def turns(self) -> int:
+        """How many messages are no instructions to the model."""
+        return sum(message.get("role") not in {"system", "developer"} for message in _whole(self.messages or []))
+
+    def verbatim(self) -> Json:
+        """Give what `jsontext.dumps` writes for the messages without looking at them again."""
+        return None if self.source is None or self.messages is None else jsontext.verbatim(self.source)
+
+
+def prompt(messages: object, instructions: object = None) -> Transcript:
+    """Read what went to the model; instructions that went beside the messages are a system message before them."""
+    if isinstance(instructions, str):
+        messages = _instructed(instructions, messages if isinstance(messages, str) else "[]")
+    return _read(messages, named=True)
+
+
+def response(messages: object) -> Transcript:
+    """Read what came back: nobody has to be told who says it."""
+    return _read(messages, named=False)
+
+
+def _instructed(instructions: str, messages: str) -> str:
+    rest = messages.strip().removeprefix("[").lstrip()
+    return f'[{{"role":"system","parts":{instructions}}}{"" if rest.startswith("]") else ","}{rest}'
+
+
+def _read(source: object, *, named: bool) -> Transcript:
+    if not isinstance(source, str):
+        return Transcript()
+    messages = jsontext.loads_or(source)
     if not isinstance(messages, list):
-        return None, attribute
-    texts = [(message.get("role"), _text_of(message)) for message in messages if isinstance(message, dict)]
-    if names and len(texts) > 1:
-        return messages, "\n\n".join(f"{role}: {text}" for role, text in texts)
-    return messages, "\n\n".join(text for _, text in texts)
+        return Transcript(source, None, source)
+    said = _whole(messages)
+    if named and len(said) > 1:
+        return Transcript(source, messages, "\n\n".join([f"{one.get('role')}: {text_of(one)}" for one in said]))
+    return Transcript(source, messages, "\n\n".join(map(text_of, said)))
 
 
-def _text_of(message: Mapping[str, Json]) -> str:
+def _whole(messages: list[Json]) -> list[Mapping[str, Json]]:
+    return [message for message in messages if isinstance(message, dict)]
+
+
+def text_of(message: Mapping[str, Json]) -> str:
+    """Give the text of one message."""
     parts = message.get("parts")
-    texts = (_part_text(part) for part in parts if isinstance(part, dict)) if isinstance(parts, list) else ()
-    return "\n".join(filter(None, texts))
+    if not isinstance(parts, list):
+        return ""
+    return "\n".join([text for part in parts if isinstance(part, dict) and (text := _part_text(part))])
 
 
 def _part_text(part: Mapping[str, Json]) -> str:
@@ -37,12 +77,10 @@ def _part_text(part: Mapping[str, Json]) -> str:
     if kind == "tool_call_response":
         response = part.get("response")
         return response if isinstance(response, str) else jsontext.text(response)
+    if kind == "generic":
+        return jsontext.text({key: value for key, value in part.items() if key != "type"})
+    if kind == "server_tool_call":
+        return f"[call {part.get('name')} {jsontext.text(part.get(kind))}]"
     if kind in {"blob", "uri", "file"}:
         return f"[{part.get('modality')} {part.get('uri') or part.get('mime_type') or part.get('file_id') or ''}]"
     return ""
-
-
-def turns(messages: Sequence[Json]) -> int:
-    """Count the messages that are no instructions to the model."""
-    roles = [message.get("role") for message in messages if isinstance(message, dict)]
-    return sum(role not in {"system", "developer"} for role in roles)

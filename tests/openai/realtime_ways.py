@@ -48,8 +48,34 @@ EVENTS = [
 
 def scene() -> list[tuple[str, str]]:
     """Give the type of each event, and the error at the end."""
-    with WebSocketServer(script) as server:
-        return [*_sync(server.url), *asyncio.run(_async(server.url))]
+    with WebSocketServer(script) as server, WebSocketServer(_responding, hello=None) as other:
+        return [*_sync(server.url), *asyncio.run(_async(server.url)), *_delegating(other.url)]
+
+
+def _responding(event: Event) -> Iterable[Event]:
+    begun = {"type": "response.created", "response": {"id": "r", "output": []}}
+    failed = {"type": "response.failed", "response": {"id": "r", "error": {"code": "c", "message": "m"}}}
+    if event["type"] == "response.create":
+        for nested in (begun, failed, {"type": "error", "status": 400, "error": {"code": "c"}}):
+            yield {"type": "response.event", "event_id": "e", "event": nested} if event.get("event_id") else nested
+        yield {"type": "error", "event_id": "e", "client_event_id": "second", "error": {"code": "c"}}
+
+
+def _delegating(url: str) -> list[tuple[str, str]]:
+    seen = []
+    with sync_client(url, websocket_base_url=url.replace("http", "ws")) as client:
+        for kind in ("responses", "live"):
+            if not hasattr(getattr(client, kind, None), "connect"):
+                continue
+            with getattr(client, kind).connect() as connection:
+                if kind == "live":
+                    connection.send({"type": "session.start", "session": {"delegation": {"responses": {}}}})
+                    connection.send({"type": "response.item.create", "item": {"role": "user", "content": "hi"}})
+                asks = {**CREATE, **({"event_id": "first"} if kind == "live" else {"model": "m", "input": "hi"})}
+                connection.send(asks)
+                connection.send(asks | ({"event_id": "second"} if kind == "live" else {}))
+                seen += [(kind, connection.recv().type) for _ in range(8)]
+    return seen
 
 
 def _sync(url: str) -> list[tuple[str, str]]:

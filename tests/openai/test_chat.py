@@ -215,6 +215,33 @@ USAGES: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
             semconv.AUDIO_OUTPUT_TOKENS: 2,
         },
     ),
+    "all details": (
+        {
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "prompt_tokens_details": {
+                "cached_tokens": 64,
+                "cache_write_tokens": 4,
+                "text_tokens": 60,
+                "image_tokens": 40,
+                "cached_tokens_details": {"text_tokens": 50, "audio_tokens": 10, "image_tokens": 4},
+            },
+            "completion_tokens_details": {"text_tokens": 15, "image_tokens": 1, "accepted_prediction_tokens": 0},
+        },
+        {
+            semconv.INPUT_TOKENS: 100,
+            semconv.OUTPUT_TOKENS: 20,
+            semconv.CACHE_READ_TOKENS: 64,
+            semconv.CACHE_WRITE_TOKENS: 4,
+            semconv.TEXT_INPUT_TOKENS: 60,
+            semconv.IMAGE_INPUT_TOKENS: 40,
+            semconv.TEXT_CACHE_READ_TOKENS: 50,
+            semconv.AUDIO_CACHE_READ_TOKENS: 10,
+            semconv.IMAGE_CACHE_READ_TOKENS: 4,
+            semconv.TEXT_OUTPUT_TOKENS: 15,
+            semconv.IMAGE_OUTPUT_TOKENS: 1,
+        },
+    ),
     "deepseek": (
         {"prompt_tokens": 10, "completion_tokens": 2, "prompt_cache_hit_tokens": 4},
         {semconv.INPUT_TOKENS: 10, semconv.OUTPUT_TOKENS: 2, semconv.CACHE_READ_TOKENS: 4},
@@ -243,6 +270,15 @@ def test_usage(case: str, streamed: bool, server: ScriptedServer, recorded: Reco
     create(server, **({"stream": True} if streamed else {}))
     found = {key: value for key, value in recorded.attributes.items() if key.startswith("gen_ai.usage")}
     assert found == expected
+
+
+def test_predicted_tokens(server: ScriptedServer, recorded: Recorded) -> None:
+    details = {"accepted_prediction_tokens": 3, "rejected_prediction_tokens": 0}
+    usage = {"prompt_tokens": 1, "completion_tokens": 9, "completion_tokens_details": details}
+    server.replies(completion("hi", usage=usage))
+    create(server)
+    assert recorded.attributes[semconv.ACCEPTED_PREDICTION_TOKENS] == 3
+    assert semconv.REJECTED_PREDICTION_TOKENS not in recorded.attributes
 
 
 def test_response_details(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:

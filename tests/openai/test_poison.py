@@ -16,38 +16,57 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai_calls import CASES, make, there
 from openai_ways import BODY, USAGE, WAYS, sync_client
+from response_ways import WAYS as RESPONSES
 
 import openai
 import spantape
-from spantape.testing import ScriptedServer, error
+from spantape.testing import ScriptedServer, error, response
 
 MODULES = [
     "content",
     "context",
-    "interaction",
-    "jsontext",
-    "pricing",
-    "provider",
-    "transcript",
     "instrumentors._call",
     "instrumentors._endpoint",
+    "instrumentors._estimate",
+    "instrumentors._events",
     "instrumentors._failure",
     "instrumentors._mapping",
     "instrumentors._messages",
+    "instrumentors._metrics",
+    "instrumentors._observer",
     "instrumentors._source",
     "instrumentors._stream",
     "instrumentors._tape",
     "instrumentors.openai",
+    "instrumentors.openai.batches",
     "instrumentors.openai.chat",
     "instrumentors.openai.client",
+    "instrumentors.openai.completions",
+    "instrumentors.openai.covering",
+    "instrumentors.openai.decisions",
     "instrumentors.openai.dialogue",
+    "instrumentors.openai.embeddings",
+    "instrumentors.openai.include_usage",
+    "instrumentors.openai.inputs",
+    "instrumentors.openai.moderations",
     "instrumentors.openai.provider",
     "instrumentors.openai.realtime",
     "instrumentors.openai.realtime_turns",
+    "instrumentors.openai.response_events",
+    "instrumentors.openai.response_items",
+    "instrumentors.openai.response_turns",
+    "instrumentors.openai.responses",
     "instrumentors.openai.routes",
+    "instrumentors.openai.threads",
     "instrumentors.openai.turns",
+    "instrumentors.openai.usage",
     "instrumentors.openai.websocket",
+    "interaction",
+    "jsontext",
+    "pricing",
+    "provider",
     "sinks._background",
     "sinks._forks",
     "sinks.files.arrays",
@@ -58,8 +77,10 @@ MODULES = [
     "sinks.files.lock",
     "sinks.files.processor",
     "sinks.files.writer",
+    "transcript",
 ]
 FRAME = {
+    "instrumentors._estimate.Estimator._load",
     "instrumentors._call.Frame.__init__",
     "instrumentors._call.Frame.__enter__",
     "instrumentors._call.Frame.__exit__",
@@ -68,6 +89,9 @@ FRAME = {
     "instrumentors._stream.Watched.__iter__",
     "instrumentors._stream.Watched.__aiter__",
     "instrumentors._stream.Watched.__getattr__",
+    "instrumentors._stream.Hiding.__next__",
+    "instrumentors._stream.Hiding.__anext__",
+    "instrumentors._stream._is_hidden",
     "instrumentors._stream._stopped",
     "instrumentors._call.Call.chunk",
     "instrumentors._stream.WatchedBytes.__iter__",
@@ -79,12 +103,13 @@ FRAME = {
     "instrumentors._stream.Tee.sync",
     "instrumentors._stream.Tee.asynchronous",
     "instrumentors._stream.Tee._note",
+    "instrumentors.openai.OpenAIInstrumentor._building",
     "instrumentors.openai.client.Wrappers.sync",
     "instrumentors.openai.client.Wrappers.asynchronous",
     "instrumentors.openai.client.Wrappers.building",
     "instrumentors.openai.client.Wrappers.processing",
     "instrumentors.openai.client.Wrappers._opened",
-    "instrumentors.openai.client._shown",
+    "instrumentors.openai.client.Wrappers._shown",
     "instrumentors.openai.client._returned",
     "instrumentors.openai.client.PostParser.__call__",
     "instrumentors.openai.websocket.Connections.sending",
@@ -107,6 +132,17 @@ FRAME = {
     "context.session.__aexit__",
     "context.session.__call__",
 }
+
+
+ITEMS = [
+    {"role": "user", "content": [{"type": "input_text", "text": "hi"}, {"type": "input_image", "file_id": "f"}]},
+    {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "hm"}]},
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c", "output": "done"},
+    {"type": "item_reference", "id": "i"},
+]
+TOOLS = [{"type": "mcp", "server_label": "dice", "server_url": "https://x.example", "require_approval": "never"}]
+SERVED = [{"type": "web_search_call", "id": "w", "status": "completed", "action": {"type": "search", "query": "q"}}]
 HAS_WEBSOCKETS = all(map(importlib.util.find_spec, ("websockets", "openai.resources.realtime")))
 
 
@@ -184,10 +220,32 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
         ]
         return WAYS["stream"].run(server.url, messages=messages)
 
+    def text_stream() -> Any:
+        with sync_client(server.url) as client:
+            chunks = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=["a", "b"], stream=True)
+            return "text", [chunk.choices[0].text for chunk in chunks]
+
+    def run_stream() -> Any:
+        with sync_client(server.url) as client:
+            thread: Any = {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}
+            with client.beta.threads.create_and_run_stream(assistant_id="asst_7", thread=thread) as events:
+                return "run", "".join(events.text_deltas)
+
+    def fetching() -> tuple[str, str]:
+        server.replies(response("x", status="failed", error={"code": "bad", "message": "no"}), response(output=SERVED))
+        with sync_client(server.url) as client:
+            client.responses.create(model="gpt-4o", prompt={"id": "p", "variables": {"a": "b"}})
+            return "fetched", str(client.responses.retrieve("resp_7").id)
+
     with spantape.session("5", topic="t", extra=1):
+        newer = [RESPONSES[name] for name in ("async create", "stream", "stream helper") if name in RESPONSES]
         ways = ["create", "async stream", "raw", "streaming response, lines", "streaming response, bytes"]
         results = [outcome(functools.partial(WAYS[name].run, server.url)) for name in ways]
-        return results + [outcome(run) for run in (failing, left_early, tools)] + websockets()
+        cases = [CASES[name] for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs")]
+        others = [functools.partial(make, "create", case, server.url) for case in cases if there(case.path)]
+        results += [outcome(functools.partial(way.run, server.url, input=ITEMS, tools=TOOLS)) for way in newer]
+        runs = [failing, left_early, tools, text_stream, run_stream, *others, *([fetching] if newer else [])]
+        return results + [outcome(run) for run in runs] + websockets()
 
 
 def websockets() -> list[tuple[str, str]]:
@@ -206,6 +264,7 @@ def expected() -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("forgiving")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the client marks assistants so
 @pytest.mark.parametrize("place", POISONED)
 def test_poisoned(
     place: str,

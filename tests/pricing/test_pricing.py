@@ -187,6 +187,26 @@ def test_every_kind_of_token_at_its_own_price() -> None:
     assert cost.total == cost.input + cost.output
 
 
+def test_what_was_read_from_the_cache_may_have_been_audio_or_an_image() -> None:
+    kinds = {"input": 10, "cache_read": 1, "input_audio": 100, "input_image": 50, "output": 20, "output_image": 40}
+    each = prices(**{name: Decimal(value) for name, value in (kinds | {"cache_audio_read": 3}).items()})
+    subsets = {"cache_read": 400, "audio_input": 300, "image_input": 200, "image_output": 60}
+    cost = price(each, usage(1000, 100, **subsets, audio_cache_read=250, image_cache_read=100))
+    assert cost is not None
+    # 250 audio and 100 image tokens of the 400 cached; without a price of their own, these cost what is cached
+    assert cost.cached == Decimal(50 * 1 + 250 * 3 + 100 * 1) / 1_000_000
+    assert cost.input == cost.cached + Decimal(50 * 100 + 100 * 50 + 450 * 10) / 1_000_000
+    assert cost.output == Decimal(40 * 20 + 60 * 40) / 1_000_000
+
+
+def test_images_of_gpt_image() -> None:
+    text, image = call("gpt-image-1.5", received=1000), call("gpt-image-1.5", received=1000, **OF_IMAGES)
+    assert image["output"] == pytest.approx(3.2 * text["output"])
+
+
+OF_IMAGES: Any = {semconv.IMAGE_OUTPUT_TOKENS: 1000}
+
+
 def test_tokens_without_a_price_of_their_own_cost_the_usual() -> None:
     cost = price(prices(input=Decimal(10), output=Decimal(20)), usage(1000, 100, cache_read=400, audio_input=10))
     assert cost is not None

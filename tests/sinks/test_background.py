@@ -38,7 +38,7 @@ class Sink:
         self.threads.append(threading.current_thread().name)
         return self.works
 
-    def pulse(self) -> bool:
+    def pulse(self, _: bool) -> bool:
         self.pulses += 1
         return self.busy
 

@@ -136,6 +136,58 @@ def test_the_size_of_a_preview_is_bounded(tape: Tape) -> None:
     assert tape.recordings.get_latest_interactions()[0]["prompt"] == "天" * 1_000_000
 
 
+def test_it_is_not_rewritten_all_the_time(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_PACE", 3600)
+    tape.call("5")
+    tape.flush()
+    second = tape.call("5")
+    until(lambda: second in span_ids(tape.base_dir))
+    assert stages(tape.base_dir) == ["completed"]
+    tape.flush()
+    assert stages(tape.base_dir) == ["completed"] * 2
+
+
+def test_what_waited_for_its_turn_comes_by_itself(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_PACE", 0.1)
+    tape.call("5")
+    tape.flush()
+    tape.call("5")
+    until(lambda: stages(tape.base_dir) == ["completed"] * 2)
+
+
+def test_it_is_read_again_only_when_somebody_else_has_written_it(
+    tape: Tape, base_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, reading = list[bytes](), live._read
+    monkeypatch.setattr(live, "_read", lambda data: reading(read.append(data) or data))  # type: ignore[func-returns-value]
+    for _ in range(3):
+        tape.call("5")
+        tape.flush()
+    assert read == []
+
+    file = base_dir / "real_time" / "latest.json"
+    file.write_text(json.dumps([{**loaded(file)[0], "id": "theirs"}]))
+    written = file.read_bytes()
+    tape.call("5")
+    tape.flush()
+    assert read == [written]
+    assert [record["id"] == "theirs" for record in loaded(file)] == [True, False]
+
+    file.unlink()
+    tape.call("5")
+    tape.flush()
+    assert len(loaded(file)) == 1
+
+
+def test_two_recorders_take_turns(taped: Callable[..., Tape]) -> None:
+    one, other = taped(), taped()
+    ids = []
+    for tape in (one, other) * 3:
+        ids.append(tape.call("5"))
+        tape.flush()
+    assert sorted(latest(one.base_dir)) == sorted(ids)
+
+
 def test_several_processes_share_it(tape: Tape) -> None:
     script = """
         import sys

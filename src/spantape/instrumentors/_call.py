@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +21,8 @@ from ..guard import guard
 from ..jsontext import Json, loads_or, whole
 from ._endpoint import Endpoint, Join
 from ._failure import CANCELLED, failure, status_of
+from ._neighbours import is_counted_elsewhere, with_mark
+from ._observer import Ended, Observer
 from ._tape import Tape
 
 COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error"
@@ -32,7 +34,7 @@ class Call:
     """A call in flight. `end` and `fail` may be called from anywhere, any number of times: the first one counts."""
 
     def __init__(self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> None:
-        self._tape, self._endpoint = tape, endpoint
+        self._tape, self.endpoint = tape, endpoint
         self._first = itertools.count()
         self._dropped: list[str] = []
         self._join: Join | None = None
@@ -40,12 +42,17 @@ class Call:
         self._folded = 0
         self._body: Mapping[str, Json] | None = None
         self._learned: Attributes = {}
+        self._kept: Attributes = {}
+        self._observers = _listening(tape.observers)
+        self._times: list[float] | None = [] if self._observers else None
         self.arrived: float | None = None
+        self.hides: Callable[[Any], bool] | None = None
+        self._sent = body
         self.attempts = 0
         self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
         self._known = _sampled_by(endpoint, where, body)
-        self.span = self._tape.start_span(self._name(), self._keep(self._known | belonging()))
+        self.span = tape.start_span(self._name(), self._shown(self._known | belonging()))
         self.is_recording = self.span.is_recording()
         if self.is_recording:
             with guard:
@@ -59,25 +66,41 @@ class Call:
         """Take the whole response; it is kept even when the client then fails to parse it."""
         self._body = body
 
-    def streams(self) -> None:
-        """Say that chunks will come: the span ends when they do, or at exit."""
+    def streams(self, *, live: bool = True) -> None:
+        """Say that chunks will come, `live` or after the fact: the span ends when they do, or at exit."""
         self.is_stream = True
-        self._join = self._endpoint.join() if self._endpoint.join is not None else None
+        self._times = self._times if live else None
+        self._join = self.endpoint.join() if self.endpoint.join is not None else None
         in_flight.add(self)
+        if self.endpoint.tells_usage_if_asked and self.hides is None:
+            with guard:
+                self._tape.estimator.warm(self._model)
 
     def chunk(self, chunk: Any) -> None:
         """Take a chunk: next to nothing is done while it passes, and never more than a few are held."""
         if self.arrived is None:
             self.arrived = time.perf_counter()
+        if self._times is not None:
+            self._times.append(time.perf_counter() - self._clock)
         self._chunks.append(chunk)
         if len(self._chunks) >= _FOLDED_AT:
             with guard:
                 self._fold()
 
     @property
+    def is_told(self) -> bool:
+        """Whether anybody learns of the call: a span that is recorded, metrics, events."""
+        return self.is_recording or bool(self._observers)
+
+    @property
     def is_answered(self) -> bool:
         """Whether a whole response is known."""
         return self._body is not None
+
+    @property
+    def wants_parsed(self) -> bool:
+        """Whether the parsed result is to be read, and is not known yet."""
+        return self.endpoint.typed and self._body is None
 
     def end(self, how: str | None = None) -> None:
         """End the span, unless it has ended."""
@@ -87,25 +110,38 @@ class Call:
         """End the span with an error, unless it has ended."""
         self._end(CANCELLED if status_of(error) == CANCELLED else ERROR, error)
 
+    @property
+    def host(self) -> str:
+        """Whom the call is made to."""
+        return str(self._known.get(semconv.SERVER_ADDRESS, ""))
+
+    @property
+    def _model(self) -> str:
+        return str(self._known.get(semconv.REQUEST_MODEL, ""))
+
     def _name(self) -> str:
-        return f"{self._endpoint.operation} {self._known.get(semconv.REQUEST_MODEL, '')}".rstrip()
+        return f"{self.endpoint.operation} {self._known.get(self.endpoint.named_by, '')}".rstrip()
 
     def _ask(self, body: Mapping[str, Json]) -> None:
         asked: Attributes = {}
         with guard:
-            asked = self._endpoint.request(body)
+            asked = self.endpoint.request(body)
             self._known |= asked
         with guard:
-            asked |= self._tape.said(self._endpoint.asked, body)
+            asked |= self._tape.said(self.endpoint.asked, body)
         with guard:
             asked |= self._tape.source()
-        self.span.set_attributes(self._keep(asked))
+        self.span.set_attributes(self._shown(asked))
 
-    def _keep(self, attributes: Mapping[str, Any]) -> Attributes:
-        """Give what may be set; what the content policy has dropped so far stays named."""
+    def _shown(self, attributes: Mapping[str, Any]) -> Attributes:
+        """Give what the span may have; what the content policy has dropped so far stays named."""
         kept = self._tape.keep(attributes)
         self._dropped += kept.get(semconv.CONTENT_DROPPED, ())
-        return kept | {semconv.CONTENT_DROPPED: list(self._dropped)} if self._dropped else kept
+        if self._dropped:
+            kept[semconv.CONTENT_DROPPED] = list(self._dropped)
+        if self._observers:
+            self._kept.update(kept)
+        return self._tape.shown(kept)
 
     def _fold(self) -> None:
         """Take from the chunks what the response is made of, and let go of them."""
@@ -123,21 +159,41 @@ class Call:
         if next(self._first):
             return
         in_flight.discard(self)
-        if self.is_recording:
+        if self.is_told:
+            seconds = time.perf_counter() - self._clock
+            told: Attributes = {}
             with guard:
                 self._fold()
             with guard:
-                self.span.set_attributes(self._keep(self._told(how) | self._answer()))
+                told = self._shown(self._told(how) | self._answer())
+                self.span.set_attributes(told)
             with guard:
-                self._blame(error)
+                self._blame(error, told)
+            with guard:
+                self._tell(seconds)
         with guard:  # a processor of the application's may raise
             self.span.end()
 
-    def _blame(self, error: BaseException | None) -> None:
+    def _tell(self, seconds: float) -> None:
+        if self._observers:
+            context = trace.set_span_in_context(self.span)
+            ended = Ended(self._kept, context, seconds, self._arrivals(), self.is_recording)
+            for observer in self._observers:
+                with guard:
+                    observer.ended(ended)
+
+    def _arrivals(self) -> Sequence[float]:
+        if self._times is not None or self.arrived is None or not self.is_stream:
+            return self._times or ()
+        return (self.arrived - self._clock,)
+
+    def _blame(self, error: BaseException | None, told: Attributes) -> None:
+        """Say that the call has failed: by an exception, or by an answer that tells of an error."""
         if error is not None:
-            kept = self._keep(failure(error))
-            self.span.set_attributes(kept)
-            self.span.set_status(Status(StatusCode.ERROR, kept.get(semconv.ERROR_MESSAGE)))
+            told = self._shown(failure(error))
+            self.span.set_attributes(told)
+        if semconv.ERROR_TYPE in told:
+            self.span.set_status(Status(StatusCode.ERROR, told.get(semconv.ERROR_MESSAGE)))
 
     def _told(self, how: str | None) -> Attributes:
         told = self._learned
@@ -154,12 +210,25 @@ class Call:
         found: Attributes = {}
         if body:
             with guard:
-                found = self._endpoint.response(body)
+                found = self.endpoint.response(body)
+            with guard:
+                found |= self._estimated(found, body)
             with guard:
                 found |= self._tape.price(self._known | found, self._at)
-            with guard:
-                found |= self._tape.said(self._endpoint.answered, body)
+            if self.is_recording:
+                with guard:
+                    found |= self._tape.said(self.endpoint.answered, body)
         return found
+
+    def _estimated(self, found: Attributes, body: Mapping[str, Json]) -> Attributes:
+        """Give an estimate where a stream ended without usage."""
+        if self._join is None or not self.endpoint.tells_usage_if_asked or _is_used(found):
+            return {}
+        return self._tape.estimator.usage(self._model, self.endpoint.asked(self._sent), self.endpoint.answered(body))
+
+
+def _is_used(found: Attributes) -> bool:
+    return found.get(semconv.INPUT_TOKENS) is not None or found.get(semconv.OUTPUT_TOKENS) is not None
 
 
 in_flight: weakref.WeakSet[Call] = weakref.WeakSet()
@@ -188,7 +257,7 @@ class Frame:
 
     def __enter__(self) -> None:
         with guard:
-            self._here = trace.set_span_in_context(self._call.span)
+            self._here = with_mark(trace.set_span_in_context(self._call.span))
             self._token = otel_context.attach(self._here)
 
     def __exit__(
@@ -201,6 +270,15 @@ class Frame:
         if error is not None:
             with guard:
                 self._call.fail(error)
+
+
+def _listening(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    """Give who is to be told; nobody, where an official instrumentation counts the same call."""
+    on = []
+    for observer in observers:
+        with guard:  # a provider of the application's may raise
+            on += [observer] if observer.is_on() else []
+    return () if on and is_counted_elsewhere() else tuple(on)
 
 
 def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:

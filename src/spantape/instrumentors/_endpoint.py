@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from .. import semconv
 from ..content import Attributes
 from ..jsontext import Json
 from ._mapping import nothing
@@ -38,3 +39,9 @@ class Endpoint:
     asked: Reader = nothing
     answered: Reader = nothing
     join: Callable[[], Join] | None = None
+    tells_usage_if_asked: bool = False
+    """Whether a stream gives its usage only when `stream_options.include_usage` is sent."""
+    typed: bool = False
+    """Whether the client's parsed result is read rather than the body, which may be too large to be parsed twice."""
+    named_by: str = semconv.REQUEST_MODEL
+    """The attribute that the name of a span ends with."""

@@ -14,14 +14,6 @@ FAILED, TIMEOUT, CANCELLED = "failed", "timeout", "cancelled"
 _MOST_CHARS = 10_000
 
 
-class Reported(Exception):  # noqa: N818 - it is never raised
-    """What a server reports in an event, where the client raises nothing: `{"message", "code", "type"}`."""
-
-    def __init__(self, error: Json, status: Json = None) -> None:
-        super().__init__(text(dig(error, "message")) or "")
-        self.code, self.type, self.status_code = dig(error, "code"), dig(error, "type"), status
-
-
 def failure(error: BaseException) -> Attributes:
     """Give the attributes of an error."""
     status, body = getattr(error, "status_code", None), getattr(error, "body", None)
@@ -36,13 +28,20 @@ def failure(error: BaseException) -> Attributes:
     }
 
 
-def error_type(error: BaseException) -> str:
-    """Give an exception's name as people import it: `openai.RateLimitError`, `asyncio.CancelledError`, `ValueError`.
+def failure_told(error: Json) -> Attributes:
+    """Give the attributes of an error that came as an answer, without an exception: an object with code and message."""
+    code, kind, message = (dig(error, key) for key in ("code", "type", "message"))
+    return {
+        semconv.STATUS: FAILED,
+        semconv.ERROR_TYPE: _code(code) or text(kind) or "_OTHER",
+        semconv.ERROR_MESSAGE: whole(message)[:_MOST_CHARS] if text(message) else None,
+        semconv.ERROR_CODE: _code(code),
+        semconv.PROVIDER_ERROR_TYPE: text(kind),
+    }
 
-    What was only reported has the name that the server gives it.
-    """
-    if isinstance(error, Reported):
-        return _code(error.code) or text(error.type) or "error"
+
+def error_type(error: BaseException) -> str:
+    """Give an exception's name as people import it: `openai.RateLimitError`, `asyncio.CancelledError`, `ValueError`."""
     package = type(error).__module__.partition(".")[0]
     name = type(error).__qualname__
     return name if package == "builtins" else f"{package}.{name}"

@@ -54,6 +54,8 @@ def items(value: Any) -> list[Mapping[str, Any]]:
 def dig(body: Any, path: str) -> Any:
     """Follow a dotted path of keys; None where it leads nowhere."""
     for key in path.split("."):
+        if body is None:
+            return None
         body = fields(body).get(key)
     return body
 

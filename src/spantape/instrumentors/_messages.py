@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from ..jsontext import Json, loads_or
@@ -61,3 +62,9 @@ def blob_part(modality: str, mime_type: str | None, content: Any) -> Part:
 def file_part(modality: str, file_id: str) -> Part:
     """Give a file that the provider already has."""
     return {"type": "file", "modality": modality, "file_id": file_id}
+
+
+def generic_part(kind: str, said: Mapping[str, Json]) -> Part:
+    """Give what the conventions have no part for."""
+    head: Part = {"type": "generic", "generic_type": kind}
+    return head | dict(said) | head

@@ -14,6 +14,7 @@ _BETWEEN = frozenset({
     *("spantape", "wrapt", "opentelemetry", "openai", "contextlib", "functools", "tenacity", "backoff"),
     *("langchain", "langchain_classic", "langchain_community", "langchain_core", "langchain_openai", "langgraph"),
     *("agents", "instructor", "litellm", "llama_index"),
+    *("typing_extensions", "warnings", "_py_warnings"),  # whatever is marked as deprecated is called through these
 })  # fmt: skip
 # Behind these nobody of the application is left: a task or a thread began with the call itself.
 _BEYOND = frozenset({"anyio", "asyncio", "concurrent", "gevent", "threading", "trio", "uvloop"})

@@ -29,7 +29,7 @@ def watch(stream: Any, call: Call) -> None:
     call.watched = True
     inner = copy.copy(stream)
     inner._iterator = inner.__stream__()
-    stream._iterator = Watched(inner._iterator, call)
+    stream._iterator = (Watched if call.hides is None else Hiding)(inner._iterator, call)
     end_with(stream, call)
 
 
@@ -87,6 +87,28 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+class Hiding(Watched):
+    """Leaves out the chunks that the application did not ask for."""
+
+    __slots__ = ()
+
+    def __next__(self) -> Any:
+        while _is_hidden(self._call, chunk := super().__next__()):
+            pass
+        return chunk
+
+    async def __anext__(self) -> Any:
+        while _is_hidden(self._call, chunk := await super().__anext__()):
+            pass
+        return chunk
+
+
+def _is_hidden(call: Call, chunk: Any) -> bool:
+    with guard:
+        return call.hides is not None and call.hides(chunk)
+    return False
 
 
 def _stopped(call: Call) -> None:
@@ -186,7 +208,7 @@ class Tee:
 
 
 def _chunks(events: bytes, call: Call) -> None:
-    call.streams()
+    call.streams(live=False)
     for line in events.splitlines():
         chunk = loads_or(line[5:].strip()) if line.startswith(b"data:") else None
         if chunk is not None:

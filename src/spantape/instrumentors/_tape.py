@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opentelemetry.trace import Span
 
-from ..content import Attributes, ContentPolicy
+from ..content import Attributes, ContentPolicy, is_content
 from ..jsontext import Json
 from ._endpoint import Reader
+from ._estimate import Estimator, estimator
+from ._events import Events
+from ._metrics import Metrics
+from ._observer import Observer
 from ._source import caller, nowhere
 
 if TYPE_CHECKING:
@@ -27,23 +31,46 @@ class Tape:
     keep: Callable[[Mapping[str, Any]], Attributes]
     price: Callable[[Mapping[str, Any], float], Attributes]
     said: Callable[[Reader, Mapping[str, Json]], Attributes]
+    shown: Callable[[Attributes], Attributes]
     source: Callable[[], Attributes]
+    observers: tuple[Observer, ...]
+    estimator: Estimator
+    asks_for_usage: Callable[[str], bool]
 
     @classmethod
-    def of(cls, settings: Settings, start_span: StartSpan) -> Tape:
+    def of(cls, settings: Settings, scope: str, start_span: StartSpan) -> Tape:
         """Make the tape that the settings ask for; loads the prices, which takes a tenth of a second."""
         from ..pricing import PriceBook
 
-        policy = ContentPolicy(settings.capture_content, settings.max_content_chars, settings.content_filter)
+        captures = bool(settings.capture_content)
+        policy = ContentPolicy(captures, settings.max_content_chars, settings.content_filter)
         prices = PriceBook(enabled=settings.cost)
         prices.warm()
         return cls(
             start_span=start_span,
             keep=policy.keep,
             price=prices.attributes,
-            said=_read if settings.capture_content else _unread,
+            said=_read if captures else _unread,
+            shown=_all if settings.capture_content.on_span else _without_content,
             source=caller if settings.capture_source else nowhere,
+            observers=_observers(settings, scope),
+            estimator=estimator(wanted=settings.estimate_usage),
+            asks_for_usage=_is_among(settings.include_usage),
         )
+
+
+def _observers(settings: Settings, scope: str) -> tuple[Observer, ...]:
+    chosen: list[Observer] = []
+    if settings.metrics != "off":
+        chosen.append(Metrics(scope, settings.meter_provider, newest=settings.metrics == "latest"))
+    if settings.capture_content.on_event if settings.events is None else settings.events:
+        chosen.append(Events(scope, settings.logger_provider, content=settings.capture_content.on_event))
+    return tuple(chosen)
+
+
+def _is_among(hosts: Collection[str]) -> Callable[[str], bool]:
+    """Give whether a host is one of those named, or lies below one; `*` is all."""
+    return lambda host: "*" in hosts or any(host == one or host.endswith(f".{one}") for one in hosts)
 
 
 def _read(reader: Reader, body: Mapping[str, Json]) -> Attributes:
@@ -52,3 +79,11 @@ def _read(reader: Reader, body: Mapping[str, Json]) -> Attributes:
 
 def _unread(reader: Reader, body: Mapping[str, Json]) -> Attributes:  # noqa: ARG001 - nothing was said
     return {}
+
+
+def _all(attributes: Attributes) -> Attributes:
+    return attributes
+
+
+def _without_content(attributes: Attributes) -> Attributes:
+    return {key: value for key, value in attributes.items() if not is_content(key)}

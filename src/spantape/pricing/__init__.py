@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from importlib import metadata
@@ -41,11 +41,15 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Side:
-    """The tokens of one direction and their price; subsets of them may have prices of their own."""
+    """The tokens of one direction and their price; subsets of them may have prices of their own.
+
+    `within` are the subsets that lie in two others: what was read from the cache may have been audio, too.
+    """
 
     tokens: str
     price: str
     subsets: Mapping[str, str]
+    within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 _INPUT = Side(
@@ -55,9 +59,21 @@ _INPUT = Side(
         semconv.CACHE_READ_TOKENS: "cache_read_mtok",
         semconv.CACHE_WRITE_TOKENS: "cache_write_mtok",
         semconv.AUDIO_INPUT_TOKENS: "input_audio_mtok",
+        semconv.IMAGE_INPUT_TOKENS: "input_image_mtok",
+        semconv.AUDIO_CACHE_READ_TOKENS: "cache_audio_read_mtok",
+        semconv.IMAGE_CACHE_READ_TOKENS: "cache_image_read_mtok",
+    },
+    {
+        semconv.AUDIO_CACHE_READ_TOKENS: (semconv.CACHE_READ_TOKENS, semconv.AUDIO_INPUT_TOKENS),
+        semconv.IMAGE_CACHE_READ_TOKENS: (semconv.CACHE_READ_TOKENS, semconv.IMAGE_INPUT_TOKENS),
     },
 )
-_OUTPUT = Side(semconv.OUTPUT_TOKENS, "output_mtok", {semconv.AUDIO_OUTPUT_TOKENS: "output_audio_mtok"})
+_OUTPUT = Side(
+    semconv.OUTPUT_TOKENS,
+    "output_mtok",
+    {semconv.AUDIO_OUTPUT_TOKENS: "output_audio_mtok", semconv.IMAGE_OUTPUT_TOKENS: "output_image_mtok"},
+)
+_CACHED = (semconv.CACHE_READ_TOKENS, semconv.AUDIO_CACHE_READ_TOKENS, semconv.IMAGE_CACHE_READ_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -103,32 +119,35 @@ class PriceBook:
 def price(prices: Any, usage: Mapping[str, Any]) -> Cost | None:
     """Price a usage, given by its attributes, with a `ModelPrice` of genai-prices; None when some tokens have no price.
 
-    Cached and audio tokens are subsets of all tokens; those without a price of their own cost the same as the rest.
+    Cached, audio and image tokens are subsets of all tokens; those without a price of their own cost as the rest.
     Multiplied here: genai-prices checks all its units anew at every call, which takes a hundred times as long.
     """
     rate = functools.partial(_rate, prices, usage.get(semconv.INPUT_TOKENS) or 0)
     sent, received = _paid(_INPUT, usage, rate), _paid(_OUTPUT, usage, rate)
     if sent is None or received is None:
         return None
+    cached = [sent[kind] for kind in _CACHED if kind in sent]
     for_input, for_output = sum(sent.values(), Decimal()), sum(received.values(), Decimal())
     return Cost(
         input=for_input,
         output=for_output,
         total=for_input + for_output + (rate("requests_kcount") or Decimal()) / 1000,
-        cached=sent.get(semconv.CACHE_READ_TOKENS),
+        cached=sum(cached, Decimal()) if cached else None,
         source=f"genai-prices@{_version()}",
     )
 
 
 def _paid(side: Side, usage: Mapping[str, Any], rate: Callable[[str], Decimal | None]) -> dict[str, Decimal] | None:
     """Give what was paid for each kind of token; None when one has no price, or a subset is larger than the whole."""
-    counts = {kind: usage.get(kind) or 0 for kind in side.subsets}
+    counts = {kind: usage[kind] for kind in side.subsets if usage.get(kind)}
+    for kind in counts.keys() & side.within.keys():
+        for larger in side.within[kind]:
+            counts[larger] = counts.get(larger, 0) - counts[kind]
     counts[side.tokens] = (usage.get(side.tokens) or 0) - sum(counts.values())
-    usual = rate(side.price)
-    rates = {kind: rate(name) for kind, name in side.subsets.items()}
     paid = {}
     for kind, count in counts.items():
-        each = usual if rates.get(kind) is None else rates[kind]
+        names = [side.subsets[one] for one in (kind, *side.within.get(kind, ())) if one in side.subsets]
+        each = next((found for found in map(rate, [*names, side.price]) if found is not None), None)
         if count < 0 or (count and each is None):
             return None
         if each is not None and count:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .replies import Reply, completion, error, stream
 from .request import Request
+from .responses import response, response_stream
 from .server import ScriptedServer
 
-__all__ = ["Reply", "Request", "ScriptedServer", "completion", "error", "stream"]
+__all__ = ["Reply", "Request", "ScriptedServer", "completion", "error", "response", "response_stream", "stream"]

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
+from .batches import batch
 from .replies import CREATED, Reply, completion, count, dumps, error, stream, tokens
 from .request import Request
+from .responses import responses_reply
+from .runs import run
+from .texts import text_completion
+from .vectors import embeddings
+from .verdicts import decision, moderation
+
+ANSWERS: dict[str, Callable[[Request], Reply]] = {
+    r"POST .*/embeddings": embeddings,
+    r"POST .*/completions": text_completion,
+    r"POST .*/moderations": moderation,
+    r"POST .*/decisions": decision,
+    r"(GET|POST) .*/batches(/[^/]+(/cancel)?)?": batch,
+    r"POST .*/threads/([^/]+/)?runs(/[^/]+/submit_tool_outputs)?": run,
+}
+"""What answers a request, by method and path."""
 
 DATES = {"gpt-4o": "2024-08-06", "gpt-4o-mini": "2024-07-18", "gpt-4.1": "2025-04-14", "gpt-4.1-mini": "2025-04-14"}
 DATES |= {"gpt-5": "2025-08-07", "gpt-5-mini": "2025-08-07", "o3": "2025-04-16", "o4-mini": "2025-04-16"}
@@ -21,7 +38,11 @@ def default_reply(request: Request) -> Reply:
     if request.method == "GET" and path.endswith("/models"):
         models = [{"id": name, "object": "model", "created": CREATED, "owned_by": "test"} for name in DATES]
         return Reply({"object": "list", "data": models})
-    return error(404, f"Unknown request URL: {request.method} {path}", code="unknown_url")
+    for pattern, answer in ANSWERS.items():
+        if re.fullmatch(pattern, f"{request.method} {path}"):
+            return answer(request)
+    reply = responses_reply(request.method, request.path, request.body)
+    return reply or error(404, f"Unknown request URL: {request.method} {path}", code="unknown_url")
 
 
 def _chat(body: Any, path: str) -> Reply:

@@ -16,8 +16,10 @@ from typing import Any
 from .answers import default_reply
 from .replies import AUTO_ID, Reply, dumps
 from .request import Request
+from .responses import AUTO_RESPONSE_ID
 
 HOLD_LIMIT = 30.0
+_RESPONSE_ID = dumps(AUTO_RESPONSE_ID).encode()
 
 
 class ScriptedServer:
@@ -189,7 +191,8 @@ class _Handler(BaseHTTPRequestHandler):
 def _encoded(value: Any, number: int) -> bytes:
     if isinstance(value, dict) and value.get("id") == AUTO_ID:
         value = {**value, "id": f"chatcmpl-{number}"}
-    return dumps(value).encode()
+    # A response's id lies inside its events.
+    return dumps(value).encode().replace(_RESPONSE_ID, f'"resp_{number}"'.encode())
 
 
 def _event(chunk: Any, number: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+import openai
 import spantape
 from receivers import Received, http_receiver
 from spantape.testing import ScriptedServer, completion, error
@@ -116,3 +118,36 @@ def test_nothing_is_said_where_it_holds(
     assert spantape.flush()
     assert not isinstance(trace.get_tracer_provider(), TracerProvider)
     assert warned(caplog) == []
+
+
+def said_apart(**more: Any) -> dict[str, Any]:
+    """Give a request to the Responses API that says everything there is to say beside the messages."""
+    prompt = {"id": "p", "variables": {"name": SECRET, "text": SECRET * 20_000}}
+    return {"model": "gpt-4o-mini", "input": SECRET, "instructions": SECRET * 20_000, "prompt": prompt, **more}
+
+
+@pytest.mark.parametrize("goes", [False, True])
+def test_instructions_and_variables_are_content(
+    goes: bool, collector: Received, start: Ask, server: ScriptedServer
+) -> None:
+    start(otlp_endpoint=collector.url, otlp_protocol="http/protobuf", otlp_content=goes)
+    with openai.OpenAI(base_url=server.url, api_key="test") as client:
+        client.post("/responses", body=said_apart(), cast_to=object)
+    assert spantape.flush()
+    [found] = [span["attributes"] for span in collector.ours]
+    assert found["gen_ai.prompt.name"] == "p"
+    assert (SECRET in str(found)) == goes
+    assert ("gen_ai.system_instructions" in found) == ("gen_ai.prompt.variable.name" in found) == goes
+
+
+def test_instructions_and_variables_are_cut_where_they_are_too_long(
+    collector: Received, start: Ask, server: ScriptedServer
+) -> None:
+    start(otlp_endpoint=collector.url, otlp_protocol="http/protobuf", otlp_max_bytes=65_536)
+    with openai.OpenAI(base_url=server.url, api_key="test") as client:
+        client.post("/responses", body=said_apart(), cast_to=object)
+    assert spantape.flush()
+    [found] = [span["attributes"] for span in collector.ours]
+    assert {"gen_ai.system_instructions", "gen_ai.prompt.variable.text"} <= set(found["spantape.content.truncated"])
+    assert json.loads(found["gen_ai.system_instructions"])[0]["original_length"] == len(SECRET) * 20_000
+    assert found["gen_ai.prompt.variable.text"].endswith("characters]")

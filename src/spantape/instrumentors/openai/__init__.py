@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -17,8 +17,10 @@ from ..._version import __version__
 from ...content import Attributes
 from ...guard import guard
 from .._tape import StartSpan, Tape
+from . import covering
 from .client import Wrappers
-from .websocket import FAMILIES, Connections
+from .covering import REQUEST
+from .websocket import Connections
 
 SCOPE = f"{semconv.SCOPE}.openai"
 
@@ -37,7 +39,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
     Works alone, with the global provider if none is given; `spantape.instrument()` uses it and adds the files.
     """
 
-    _undo: list[tuple[type, str, Any, Any]] = []  # noqa: RUF012 - the base class makes one instance only
+    _base: ModuleType | None = None
     _wrappers: Wrappers | None = None
     _connections: Connections | None = None
 
@@ -46,41 +48,61 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
         return ("openai >= 1.40, < 4",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        tape = kwargs.get("tape") or _tape(kwargs.get("tracer_provider"))
+        tape = kwargs.get("tape") or _tape(**kwargs)
         if tape is not None:
             self._wrappers = Wrappers(tape)
             # openai takes a second to import: an application that never does so need not wait for it.
             wrapt.register_post_import_hook(partial(self._patch, self._wrappers), "openai._base_client")
             self._connections = Connections(tape)
-            for module in FAMILIES:
-                wrapt.register_post_import_hook(partial(self._patch_connections, self._connections), module)
+            self._connections.start()
 
     def _patch(self, wrappers: Wrappers, base: ModuleType) -> None:
         with guard:
+            self._base = base
             for owner, name, wrapper in _PLACES if wrappers.active else ():
-                self._wrap(getattr(base, owner), name, getattr(wrappers, wrapper))
+                place = getattr(base, owner)
+                if name in place.__dict__:
+                    around = self._building if wrapper == "building" else getattr(wrappers, wrapper)
+                    wrapt.wrap_function_wrapper(place, name, around)
+            self._uncover()
 
-    def _patch_connections(self, connections: Connections, module: ModuleType) -> None:
+    def _building(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
+        """Stand around `_build_request`, which is reached even when someone has put back a `request` without us."""
         with guard:
-            for owner, name, wrapper in list(connections.places(module)) if connections.active else ():
-                if not any(place is owner and known == name for place, known, *_ in self._undo):
-                    self._wrap(owner, name, wrapper)
+            if self._is_covered(type(client)):
+                self._uncover()
+        wrappers = self._wrappers
+        return wrapped(*args, **kwargs) if wrappers is None else wrappers.building(wrapped, client, args, kwargs)
 
-    def _wrap(self, place: type, name: str, wrapper: Any) -> None:
-        original = place.__dict__.get(name)
-        if original is not None:
-            wrapt.wrap_function_wrapper(place, name, wrapper)
-            self._undo.append((place, name, original, place.__dict__[name]))
+    def _uncover(self) -> None:
+        """Stand around each `request` that others have set on a client class: ours, on its base, may not be reached."""
+        wrappers, base = self._wrappers, self._base
+        if wrappers is None or base is None:
+            return
+        for client in filter(self._is_covered, covering.clients(base)):
+            around = wrappers.asynchronous if issubclass(client, base.AsyncAPIClient) else wrappers.sync
+            wrapt.wrap_function_wrapper(covering.place(client), REQUEST, around)
+
+    def _is_covered(self, client: type) -> bool:
+        place = covering.place(client)
+        return place is not None and not self._is_ours(place, REQUEST)
 
     def _uninstrument(self, **_: Any) -> None:
-        for wrappers in (self._wrappers, self._connections):
-            if wrappers is not None:
-                wrappers.active = False
-        self._wrappers = self._connections = None
-        for place, name, original, ours in self._undo:
-            if place.__dict__.get(name) is ours:  # someone else may have wrapped us since
-                setattr(place, name, original)
-        self._undo.clear()
+        base = self._base
+        if base is not None:
+            places = [(getattr(base, owner), name) for owner, name, _ in _PLACES]
+            for place, name in [*places, *((client, REQUEST) for client in covering.clients(base))]:
+                while self._is_ours(place, name):  # someone else may have wrapped us since
+                    setattr(place, name, place.__dict__[name].__wrapped__)
+        if self._wrappers is not None:
+            self._wrappers.active = False
+        if self._connections is not None:
+            self._connections.stop()
+        self._base = self._wrappers = self._connections = None
+
+    def _is_ours(self, place: type, name: str) -> bool:
+        wrapper = getattr(place.__dict__.get(name), "_self_wrapper", None)
+        return wrapper is not None and getattr(wrapper, "__self__", None) in (self, self._wrappers)
 
 
 def starter(provider: TracerProvider | None = None) -> StartSpan:
@@ -93,9 +115,10 @@ def starter(provider: TracerProvider | None = None) -> StartSpan:
     return start
 
 
-def _tape(provider: TracerProvider | None) -> Tape | None:
+def _tape(**providers: Any) -> Tape | None:
     """Give what a stand-alone instrumentor needs, from the settings of the environment; None if these say no."""
     from ...settings import Settings
 
-    settings = Settings.load()
-    return Tape.of(settings, starter(provider)) if settings.enabled else None
+    known = {name: providers.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")}
+    settings = Settings.load(**known)
+    return Tape.of(settings, SCOPE, starter(settings.tracer_provider)) if settings.enabled else None

@@ -22,6 +22,7 @@ from .._messages import (
     tool_response_part,
     uri_part,
 )
+from .usage import tokens
 
 _REQUEST: Table = {
     "temperature": (semconv.REQUEST_TEMPERATURE, number),
@@ -41,18 +42,6 @@ _RESPONSE: Table = {
     "model": (semconv.RESPONSE_MODEL, text),
     "service_tier": (semconv.OPENAI_RESPONSE_SERVICE_TIER, text),
     "system_fingerprint": (semconv.OPENAI_SYSTEM_FINGERPRINT, text),
-}
-# Where compatible servers put the cached tokens differently, their place comes first: the standard one wins.
-_USAGE: Table = {
-    "prompt_tokens": (semconv.INPUT_TOKENS, whole),
-    "completion_tokens": (semconv.OUTPUT_TOKENS, whole),
-    "cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
-    "prompt_cache_hit_tokens": (semconv.CACHE_READ_TOKENS, whole),
-    "prompt_tokens_details.cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
-    "prompt_tokens_details.cache_write_tokens": (semconv.CACHE_WRITE_TOKENS, whole),
-    "prompt_tokens_details.audio_tokens": (semconv.AUDIO_INPUT_TOKENS, whole),
-    "completion_tokens_details.reasoning_tokens": (semconv.REASONING_TOKENS, whole),
-    "completion_tokens_details.audio_tokens": (semconv.AUDIO_OUTPUT_TOKENS, whole),
 }
 _TOP = ("id", "model", "service_tier", "system_fingerprint", "usage")
 _DELTA = ("role", "content", "tool_calls", "refusal", "function_call", "__pydantic_extra__")
@@ -88,7 +77,7 @@ def response(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of what came back, whole or joined from chunks."""
     choices = items(body.get("choices"))
     usage = body.get("usage") or next((one["usage"] for one in choices if one.get("usage")), None)
-    return pick(_RESPONSE, body) | pick(_USAGE, usage) | {
+    return pick(_RESPONSE, body) | tokens(usage) | {
         semconv.RESPONSE_FINISH_REASONS: [text(one.get("finish_reason")) or "error" for one in choices] or None,
     }  # fmt: skip
 
@@ -335,4 +324,4 @@ def _output_type(body: Mapping[str, Json]) -> str | None:
     return _FORMATS.get(str(dig(body, "response_format.type")))
 
 
-ENDPOINT = Endpoint("chat", request, response, asked, answered, Join)
+ENDPOINT = Endpoint("chat", request, response, asked, answered, Join, tells_usage_if_asked=True)

@@ -11,16 +11,16 @@ import copy
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from ... import semconv
 from ...content import Attributes
 from ...guard import guard
 from ...jsontext import Json
 from .._call import Call, Frame, body_of
 from .._mapping import fields, given, plain
+from .._neighbours import is_suppressed
 from .._stream import Tee, WatchedBytes, end_with, watch
 from .._tape import Tape
+from .include_usage import ask_for_usage
 from .provider import whereabouts
 from .routes import Route, route
 
@@ -39,7 +39,7 @@ class Wrappers:
         call = self._opened(client, args, kwargs)
         if call is None:
             return wrapped(*args, **kwargs)
-        args, kwargs = _shown(call, args, kwargs)
+        args, kwargs = self._shown(call, args, kwargs)
         with Frame(call):
             return _returned(call, wrapped(*args, **kwargs))
 
@@ -48,7 +48,7 @@ class Wrappers:
         call = self._opened(client, args, kwargs)
         if call is None:
             return await wrapped(*args, **kwargs)
-        args, kwargs = _shown(call, args, kwargs)
+        args, kwargs = self._shown(call, args, kwargs)
         with Frame(call):
             return _returned(call, await wrapped(*args, **kwargs))
 
@@ -73,11 +73,23 @@ class Wrappers:
         with guard:
             options = _options(args, kwargs, 1)
             found = route(str(options.method), str(options.url)) if self.active else None
-            if found is None or type(options.post_parser) is PostParser or not is_instrumentation_enabled():
+            if found is None or type(options.post_parser) is PostParser or is_suppressed(client):
                 return None
             call = Call(self._tape, found.endpoint, whereabouts(client), _body(options, found))
-            return call if call.is_recording else None
+            return call if call.is_told else None
         return None
+
+    def _shown(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """Give the arguments with our parser in a copy of the options: the user's may be used again."""
+        with guard:
+            options = _options(args, kwargs, 1)
+            ours = copy.copy(options)
+            ours.post_parser = PostParser(call, options.post_parser)
+            if call.endpoint.tells_usage_if_asked and self._tape.asks_for_usage(call.host):
+                ask_for_usage(ours, call)
+            replaced = {name: ours if arg is options else arg for name, arg in kwargs.items()}
+            return tuple(ours if arg is options else arg for arg in args), replaced
+        return args, kwargs
 
 
 class PostParser:
@@ -94,6 +106,8 @@ class PostParser:
         with guard:
             if _is_stream(parsed):
                 watch(parsed, self.call)
+            elif self.call.wants_parsed:
+                self.call.answered(fields(parsed))
         return self._users(parsed) if callable(self._users) else parsed
 
 
@@ -104,17 +118,6 @@ def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any], place: int) -> An
 def _call_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
     parser = _options(args, kwargs, 0).post_parser
     return parser.call if type(parser) is PostParser else None
-
-
-def _shown(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-    """Give the arguments with our parser in a copy of the options: the user's may be used again."""
-    with guard:
-        options = _options(args, kwargs, 1)
-        ours = copy.copy(options)
-        ours.post_parser = PostParser(call, options.post_parser)
-        replaced = {name: ours if arg is options else arg for name, arg in kwargs.items()}
-        return tuple(ours if arg is options else arg for arg in args), replaced
-    return args, kwargs
 
 
 def _returned(call: Call, result: Any) -> Any:
@@ -131,16 +134,22 @@ def _returned(call: Call, result: Any) -> Any:
 def _received(call: Call, response: Any, *, streamed: bool) -> None:
     headers = response.headers
     call.note(_told(headers))
+    raw = response.request.headers.get("x-stainless-raw-response")
     if response.is_closed and not streamed:
-        body = body_of(response.content)
-        if body is not None:
-            call.answered(body)
+        if raw or not call.wants_parsed:  # who asks for the raw response may never parse it
+            _read(call, response)
         return
     tee = None
-    if response.request.headers.get("x-stainless-raw-response") == "stream":
+    if raw == "stream":
         tee = Tee(call, headers.get("content-type", ""), headers.get("content-encoding", ""))
     response.stream = WatchedBytes(response.stream, call, tee)
     end_with(response, call)
+
+
+def _read(call: Call, response: Any) -> None:
+    body = body_of(response.content)
+    if body is not None:
+        call.answered(body)
 
 
 def _told(headers: Any) -> Attributes:
@@ -170,5 +179,9 @@ def _is_stream(result: Any) -> bool:
 
 
 def _body(options: Any, found: Route) -> Mapping[str, Json]:
-    """Give what will be sent: the body, with `extra_body` laid over it, as the client does; the ids of the path."""
-    return given({**fields(options.json_data), **fields(getattr(options, "extra_json", None)), **found.ids})
+    """Give what will be sent: the body, with `extra_body` laid over it, as the client does, or the query of a GET;
+    and the ids of the path.
+    """
+    query = fields(options.params) if str(options.method).lower() == "get" else {}
+    sent = {**query, **fields(options.json_data), **fields(getattr(options, "extra_json", None))}
+    return given({**sent, **found.ids})

@@ -15,6 +15,7 @@ from ...jsontext import Json, loads_or
 from .._endpoint import Endpoint
 from .._mapping import Table, dig, fields, items, number, pick, plain, text, texts, whole
 from .._messages import Message, Part, text_part, tool_call_part, tool_response_part, uri_part
+from .usage import tokens
 
 _REQUEST: Table = {
     "temperature": (semconv.REQUEST_TEMPERATURE, number),
@@ -25,20 +26,6 @@ _REQUEST: Table = {
 _RESPONSE: Table = {
     "id": (semconv.RESPONSE_ID, text),
     "conversation_id": (semconv.CONVERSATION_ID, text),
-}
-_USAGE: Table = {
-    "input_tokens": (semconv.INPUT_TOKENS, whole),
-    "output_tokens": (semconv.OUTPUT_TOKENS, whole),
-    "input_token_details.cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
-    "input_token_details.text_tokens": (semconv.TEXT_INPUT_TOKENS, whole),
-    "input_token_details.audio_tokens": (semconv.AUDIO_INPUT_TOKENS, whole),
-    "input_token_details.image_tokens": (semconv.IMAGE_INPUT_TOKENS, whole),
-    "input_token_details.cached_tokens_details.text_tokens": (semconv.TEXT_CACHE_READ_TOKENS, whole),
-    "input_token_details.cached_tokens_details.audio_tokens": (semconv.AUDIO_CACHE_READ_TOKENS, whole),
-    "input_token_details.cached_tokens_details.image_tokens": (semconv.IMAGE_CACHE_READ_TOKENS, whole),
-    "output_token_details.text_tokens": (semconv.TEXT_OUTPUT_TOKENS, whole),
-    "output_token_details.audio_tokens": (semconv.AUDIO_OUTPUT_TOKENS, whole),
-    "output_token_details.reasoning_tokens": (semconv.REASONING_TOKENS, whole),
 }
 # What is told elsewhere, or says nothing of how the model is to answer; `client_secret` is a key.
 _ELSEWHERE = frozenset({
@@ -85,7 +72,7 @@ def heard(body: Mapping[str, Json]) -> Attributes:
 
 def response(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of what came back."""
-    return pick(_RESPONSE, body) | pick(_USAGE, body.get("usage")) | {
+    return pick(_RESPONSE, body) | tokens(body.get("usage")) | {
         semconv.RESPONSE_FINISH_REASONS: [reason] if (reason := _finish_reason(body)) else None,
     }  # fmt: skip
 

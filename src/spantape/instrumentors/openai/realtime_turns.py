@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
-from .._failure import Reported
+from .._call import COMPLETED
+from .._failure import CANCELLED
 from .._mapping import dig, fields, text
 from . import realtime
 from .dialogue import Dialogue
@@ -83,17 +84,23 @@ class RealtimeTurns(Turns):
         response = fields(event.get("response"))
         turn = self._live.pop(text(response.get("id")), None) or self._claimed(response)
         if turn is not None:
-            self.forget(turn)
             turn.call.chunk(event)
-            self._end(turn, response.get("status"), dig(response, "status_details.error"))
+            self._end(turn, response)
+
+    def _end(self, turn: Turn, response: Mapping[str, Json]) -> None:
+        status = response.get("status")
+        if status == "failed":
+            self._fail(turn, dig(response, "status_details.error"))
+        else:
+            self.forget(turn)
+            self._leave(turn)
+            turn.call.end(CANCELLED if status == CANCELLED else COMPLETED)
 
     def _failed(self, event: Mapping[str, Json]) -> None:
         error = fields(event.get("error"))
         turn = self._blamed(error)
         if turn is not None:
-            self.forget(turn)
-            self._leave(turn)
-            turn.call.fail(Reported(error))
+            self._fail(turn, error)
 
     def _blamed(self, error: Mapping[str, Json]) -> Turn | None:
         """Give the turn that an error is about; most errors are about other things, and the session goes on."""

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from ... import semconv
 from ...jsontext import Json, loads_or
+from .._call import COMPLETED, ERROR
 from .._endpoint import Endpoint
-from .._failure import Reported
+from .._failure import CANCELLED
 from .._mapping import dig, fields, given, text
 from .turns import Line, Turn, Turns, kind_of
 
@@ -19,7 +20,12 @@ _MOST_ITEMS = 1000
 class ResponsesTurns(Turns):
     """Turns of the Responses API over a websocket: its stream's events, one response at a time in each lane."""
 
-    _ends: ClassVar = {"response.completed": None, "response.incomplete": None, "response.failed": "failed"}
+    _ends: ClassVar = {
+        "response.completed": COMPLETED,
+        "response.incomplete": COMPLETED,
+        "response.failed": ERROR,
+        "response.cancelled": CANCELLED,
+    }
     _envelope = frozenset({"type", "event_id", "stream_id"})
 
     def __init__(self, endpoint: Endpoint, line: Line) -> None:
@@ -47,15 +53,14 @@ class ResponsesTurns(Turns):
             turn.call.chunk(event)
             if kind in self._ends:
                 del self._live[lane]
-                self._end(turn, self._ends[kind], dig(event, "response.error"))
+                turn.call.end(self._ends[kind])
 
     def _failed(self, event: Mapping[str, Json], lane: str | None) -> None:
         # A status is the answer to a request; without one it is the stream at work that has failed.
         asked = self._next(lane) if event.get("status") is not None else None
         turn = asked or self._live.pop(lane, None) or self._next(lane)
         if turn is not None:
-            self.forget(turn)
-            turn.call.fail(Reported(event.get("error") or event, event.get("status")))
+            self._fail(turn, event.get("error") or event, event.get("status"))
 
     def _settings(self) -> dict[str, Json]:
         """Give the body of a turn of which nothing was sent."""
@@ -104,8 +109,7 @@ class LiveTurns(ResponsesTurns):
     def _refused(self, event: Mapping[str, Json]) -> None:
         event_id = text(event.get("client_event_id")) or text(dig(event, "error.client_event_id"))
         for turn in [one for one in list(self._waiting) if event_id and one.event.get("event_id") == event_id]:
-            self.forget(turn)
-            turn.call.fail(Reported(event.get("error")))
+            self._fail(turn, event.get("error"))
 
     def _next(self, lane: str | None) -> Turn | None:  # noqa: ARG002 - what was asked for has no lane yet
         return next(iter(list(self._waiting)), None)

@@ -7,10 +7,25 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .._endpoint import Endpoint
-from . import chat
+from . import batches, chat, completions, decisions, embeddings, moderations, responses, threads
 
 ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("post", "/chat/completions"): chat.ENDPOINT,
+    ("post", "/responses"): responses.ENDPOINT,
+    ("get", "/responses/{response_id}"): responses.FETCH,
+    ("post", "/responses/{response_id}/cancel"): responses.CANCEL,
+    ("post", "/responses/compact"): responses.COMPACT,
+    ("post", "/responses/input_tokens"): responses.COUNT,
+    ("post", "/embeddings"): embeddings.ENDPOINT,
+    ("post", "/completions"): completions.ENDPOINT,
+    ("post", "/moderations"): moderations.ENDPOINT,
+    ("post", "/decisions"): decisions.ENDPOINT,
+    ("post", "/batches"): batches.CREATE,
+    ("get", "/batches/{batch_id}"): batches.FETCH,
+    ("post", "/batches/{batch_id}/cancel"): batches.CANCEL,
+    ("post", "/threads/runs"): threads.ENDPOINT,
+    ("post", "/threads/{thread_id}/runs"): threads.ENDPOINT,
+    ("post", "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs"): threads.ENDPOINT,
 }
 """By method and path; a part in braces stands for an id, which the endpoint finds in the body under that name."""
 

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
+from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json, loads_or
-from .._call import ABANDONED, COMPLETED, Call
+from .._call import ABANDONED, ERROR, Call
 from .._endpoint import Endpoint
-from .._failure import Reported
-from .._mapping import fields, plain
+from .._failure import failure_told
+from .._mapping import fields, plain, whole
 from .._messages import Message
+from .._neighbours import is_suppressed
 from .._tape import Tape
 
 Sent: TypeAlias = Any
@@ -91,7 +91,7 @@ class Turns:
 
     def _open(self, body: Mapping[str, Json], event: Mapping[str, Json] | None = None) -> Turn | None:
         """Open the call of a turn; None when nothing is to be recorded here."""
-        if not is_instrumentation_enabled():
+        if is_suppressed(None):
             return None
         call = Call(self._line.tape, self.endpoint, self._line.where, body)
         call.streams()
@@ -116,12 +116,12 @@ class Turns:
             before.call.end(ABANDONED)
         self._live[key] = turn
 
-    def _end(self, turn: Turn, status: Json, error: Json) -> None:
+    def _fail(self, turn: Turn, error: Json, status: Json = None) -> None:
+        """End a turn that the server reports an error of."""
+        self.forget(turn)
         self._leave(turn)
-        if status == "failed":
-            turn.call.fail(Reported(error))
-        else:
-            turn.call.end(status if status == "cancelled" else COMPLETED)
+        turn.call.note(failure_told(error) | {semconv.HTTP_STATUS: whole(status)})
+        turn.call.end(ERROR)
 
     def _leave(self, turn: Turn) -> None:
         """Let a call know what is only known now that its turn ends."""

@@ -9,17 +9,22 @@ import inspect
 import sys
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from types import ModuleType, TracebackType
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
+
+import wrapt
 
 from ...guard import guard
 from ...jsontext import Json
 from .._call import ABANDONED, CLOSED, Frame
 from .._mapping import plain
 from .._tape import Tape
+from . import responses
 from .provider import at_address
 from .realtime_turns import RealtimeTurns
+from .response_turns import LiveTurns, ResponsesTurns
 from .turns import Line, Turn, Turns
 
 Family: TypeAlias = Callable[[Line], Turns]
@@ -27,6 +32,11 @@ Family: TypeAlias = Callable[[Line], Turns]
 FAMILIES: Mapping[str, Family] = {
     "openai.resources.realtime.realtime": RealtimeTurns,
     "openai.resources.beta.realtime.realtime": RealtimeTurns,
+    "openai.resources.responses.responses": partial(ResponsesTurns, responses.ENDPOINT),
+    "openai.resources.beta.responses.responses": partial(ResponsesTurns, responses.ENDPOINT),
+    "openai.resources.live.live": partial(LiveTurns, responses.ENDPOINT),
+    "openai.resources.live.sideband": partial(LiveTurns, responses.ENDPOINT),
+    "openai.resources.live.forks": partial(LiveTurns, responses.ENDPOINT),
 }
 """Module → what follows the turns of its connections; versions of openai lack some of them."""
 
@@ -34,16 +44,38 @@ _MOST_QUEUED = 1000
 
 
 class Connections:
-    """The functions that stand around a connection's own; quiet once `active` is False."""
+    """The functions that stand around a connection's own; quiet once they are stopped."""
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
-        self.active = True
+        self._active = True
+        self._undo: list[tuple[type, str, Any, Any]] = []
         self._families: dict[type, Family] = {}
         self._turns: weakref.WeakKeyDictionary[Any, Turns] = weakref.WeakKeyDictionary()
         self._queued: weakref.WeakKeyDictionary[Any, list[Json]] = weakref.WeakKeyDictionary()
 
-    def places(self, module: ModuleType) -> Iterator[tuple[type, str, Any]]:
+    def start(self) -> None:
+        """Stand around the methods of connections, of each module as soon as it is imported."""
+        for module in FAMILIES:
+            wrapt.register_post_import_hook(self._patch, module)
+
+    def stop(self) -> None:
+        """Give the classes back the methods they had."""
+        self._active = False
+        for place, name, original, ours in self._undo:
+            if place.__dict__.get(name) is ours:  # someone else may have wrapped us since
+                setattr(place, name, original)
+        self._undo.clear()
+
+    def _patch(self, module: ModuleType) -> None:
+        with guard:
+            for place, name, wrapper in list(self._places(module)) if self._active else ():
+                if not any(place is known and name == method for known, method, *_ in self._undo):
+                    original = place.__dict__[name]
+                    wrapt.wrap_function_wrapper(place, name, wrapper)
+                    self._undo.append((place, name, original, place.__dict__[name]))
+
+    def _places(self, module: ModuleType) -> Iterator[tuple[type, str, Any]]:
         """Give what is to be wrapped of a module's connections: class, name and wrapper."""
         for kind in [value for value in vars(module).values() if inspect.isclass(value)]:
             if kind.__module__ == module.__name__ and hasattr(kind, "recv_bytes"):
@@ -108,7 +140,7 @@ class Connections:
         """Stand around a manager's `send`, whose events go out once the connection stands."""
         result = wrapped(*args, **kwargs)
         with guard:
-            if self.active:
+            if self._active:
                 queue = next(value for name, value in vars(manager).items() if name.endswith("__send_queue"))
                 events = self._queued.setdefault(queue, [])
                 if len(events) < _MOST_QUEUED:
@@ -134,7 +166,7 @@ class Connections:
     def _turns_of(self, connection: Any) -> Turns | None:
         """Give what follows a connection; None for kinds that have no turns."""
         with guard:
-            if self.active:
+            if self._active:
                 return self._turns.get(connection) or self._followed(connection)
         return None
 

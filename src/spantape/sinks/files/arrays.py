@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,6 +19,12 @@ _BLANK = b" \t\r\n\0"  # after a power failure a file may end in zeros
 _FRAME = _BLANK + b"[],"
 _TAIL = 64
 _BLOCK = 256 * 1024
+
+
+def closed(before: bytes, lines: Iterable[bytes]) -> bytes:
+    """Give lines as the end of an array, behind what separates them from what is there."""
+    pieces = [piece for line in lines for piece in (SEPARATOR, line)]
+    return b"".join((before, *pieces[1:], CLOSE))
 
 
 def end_of(file: int) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -13,6 +13,20 @@ from ...interaction import Interaction, is_ours
 from ...settings import Settings
 from . import layout
 from .writer import WAIT, FileWriter
+
+
+class Ended:
+    """A call that has ended; its interaction is made once, for all who need it."""
+
+    def __init__(self, span: ReadableSpan) -> None:
+        self._span = span
+        self._made: Interaction | None = None
+
+    def interaction(self) -> Interaction:
+        """Give the interaction, with its messages as they are on the span."""
+        if self._made is None:
+            self._made = Interaction.from_span(self._span, verbatim=True)
+        return self._made
 
 
 class FileSpanExporter(SpanExporter):
@@ -33,15 +47,15 @@ class FileSpanExporter(SpanExporter):
         """Write the spans that are LLM calls of ours; others are none of our business."""
         if self.quiet:
             return SpanExportResult.SUCCESS
-        return SpanExportResult.SUCCESS if self.write(spans) else SpanExportResult.FAILURE
+        written = self.write(Ended(span) for span in spans if is_ours(span))
+        return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
-    def write(self, spans: Sequence[ReadableSpan], timeout: float = WAIT) -> bool:
-        """Do the same; False while anything that was ever given waits to be written."""
-        for span in spans:
+    def write(self, calls: Iterable[Ended], timeout: float = WAIT) -> bool:
+        """Write calls; False while anything that was ever given waits to be written."""
+        for call in calls:
             with guard:
-                if is_ours(span):
-                    interaction = Interaction.from_span(span)
-                    self.writer.put(interaction.line(), paths(interaction))
+                interaction = call.interaction()
+                self.writer.put(interaction.line(), paths(interaction))
                 continue
             self._unmade += 1
         return self.writer.flush(timeout)

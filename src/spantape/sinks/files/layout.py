@@ -10,6 +10,7 @@ import hashlib
 import re
 from contextlib import suppress
 from datetime import date as Date  # noqa: N812 - `date` is the name of the parameter everywhere
+from functools import lru_cache
 from pathlib import Path
 
 from ...errors import QueryError
@@ -30,11 +31,13 @@ def session_folder(session_id: str | int | None) -> Path:
     return Path(BY_SESSION, f"session_{_segment(str(session_id))}")
 
 
+@lru_cache(maxsize=128, typed=True)
 def session_file(session_id: str | int | None, date: str) -> Path:
     """Give the file of a session's calls of one day."""
     return session_folder(session_id) / f"{date}.json"
 
 
+@lru_cache(maxsize=8)
 def date_file(date: str) -> Path:
     """Give the file of all calls of one day."""
     return Path(BY_DATE, f"{date}_all_interactions.json")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from ... import jsontext
 from ...guard import guard
@@ -14,29 +16,42 @@ from ...interaction import Interaction
 from ...jsontext import Json
 from . import layout
 from .arrays import Record
+from .exporter import Ended
 from .writer import FileWriter
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
+_PACE = 1.0
 _MOST_RUNNING = 500
 _PREVIEW = 500
 _MOST_ITEMS = 50
 _WAIT = 1.0
+_SMALL = 4096
 _LEFT_OUT = ("messages", "output_messages")
 
 
+class Preview(NamedTuple):
+    """A record as `latest.json` has it: texts shortened, message lists left out."""
+
+    id: str
+    timestamp: str
+    runs: bool
+    line: bytes
+
+
 class Live:
-    """Keeps `latest.json` up to date; the records in it are previews: texts shortened, message lists left out."""
+    """Keeps `latest.json` up to date, rewriting it once a second at most, and whenever it is told to."""
+
+    _due: float
 
     def __init__(self, writer: FileWriter, size: int) -> None:
         self._writer = writer
+        self._path = writer.base_dir / layout.latest_file()
         self._size = size
         self._running: dict[int, ReadableSpan] = {}
-        self._finished: deque[ReadableSpan] = deque(maxlen=size)
-        self._ended: list[Record] = []
-        self._shown: dict[int, tuple[int, Record]] = {}
-        self._changed = False
+        self._finished: deque[Ended] = deque(maxlen=size)
+        self._begin()
 
     def started(self, span: ReadableSpan) -> None:
         """Take note of a call; its record is made when the file is next written, if it still runs then."""
@@ -44,16 +59,16 @@ class Live:
             self._running[span.context.span_id] = span
             self._changed = True
 
-    def finished(self, span: ReadableSpan) -> None:
+    def finished(self, span_id: int, call: Ended) -> None:
         """Take note of a call's end."""
-        self._running.pop(span.context.span_id, None)
-        self._finished.append(span)
+        self._running.pop(span_id, None)
+        self._finished.append(call)
         self._changed = True
 
-    def publish(self) -> bool:
-        """Write the file if anything has changed; give whether there may be more to write soon."""
-        if self._changed or self._has_grown():
-            self._changed = False
+    def publish(self, now: bool = True) -> bool:
+        """Write the file if anything has changed, `now` or when it is time; give whether there may be more soon."""
+        if (now or time.monotonic() >= self._due) and (self._changed or self._has_grown()):
+            self._changed, self._due = False, time.monotonic() + _PACE
             try:
                 with self._writer.locked(_WAIT):
                     self._write()
@@ -66,9 +81,15 @@ class Live:
         """Start anew, in a forked child: what runs in the parent is the parent's."""
         self._running.clear()
         self._finished.clear()
-        self._ended.clear()
-        self._shown.clear()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._ended: list[Preview] = []
+        self._shown: dict[int, tuple[int, Preview]] = {}
+        self._written: list[Preview] = []
+        self._stamp: object = None
         self._changed = False
+        self._due = 0.0
 
     def _has_grown(self) -> bool:
         """Say whether a call has got attributes since it was last shown: its prompt comes just after its start."""
@@ -79,35 +100,60 @@ class Live:
 
     def _write(self) -> None:
         finished = [self._finished.popleft() for _ in range(len(self._finished))]
-        self._ended = [*self._ended, *_previews(finished)][-self._size :]
+        ended = [preview for call in finished for preview in _previews(call.interaction)]
+        self._ended = [*self._ended, *ended][-self._size :]
         shown = dict(self._still_running())
-        records = self._merged([*self._ended, *(record for _, record in shown.values())])
-        self._writer.replace(layout.latest_file(), [jsontext.dumps(record) for record in records])
+        previews = self._merged([*self._others(), *self._ended, *(preview for _, preview in shown.values())])
+        self._writer.replace(layout.latest_file(), [preview.line for preview in previews])
         self._ended, self._shown = [], shown  # only now: until it is written, it is still to be
+        self._written, self._stamp = previews, self._stamped()
 
-    def _still_running(self) -> Iterator[tuple[int, tuple[int, Record]]]:
+    def _still_running(self) -> Iterator[tuple[int, tuple[int, Preview]]]:
         for key, span in self._running.copy().items():
             extent = _extent(span)
             if extent == self._extent_shown(key):
                 yield key, self._shown[key]
             else:
-                for record in _previews([span]):
-                    yield key, (extent, record)
+                for preview in _previews(partial(Interaction.from_span, span, verbatim=True)):
+                    yield key, (extent, preview)
 
-    def _merged(self, here: list[Record]) -> list[Record]:
-        records = {record["id"]: record for record in [*self._others(), *here]}
-        ordered = sorted(records.values(), key=lambda record: str(record["timestamp"]))
-        running = [record for record in ordered if _runs(record)]
-        finished = [record for record in ordered if not _runs(record)]
+    def _merged(self, found: list[Preview]) -> list[Preview]:
+        previews = sorted({preview.id: preview for preview in found}.values(), key=lambda preview: preview.timestamp)
+        running = [preview for preview in previews if preview.runs]
+        finished = [preview for preview in previews if not preview.runs]
         return running[-_MOST_RUNNING:] + finished[-self._size :]
 
-    def _others(self) -> list[Record]:
+    def _others(self) -> list[Preview]:
         """Give what is in the file but for the running calls of ours: those are known better here."""
-        path = self._writer.base_dir / layout.latest_file()
-        found = jsontext.loads_or(path.read_bytes()) if path.exists() else None
-        ours = {record["id"] for _, record in self._shown.values()}
-        records = found if isinstance(found, list) else []
-        return [record for record in records if _is_preview(record) and not (_runs(record) and record["id"] in ours)]
+        stamp = self._stamped()
+        if stamp != self._stamp:
+            self._written = list(_read(self._path.read_bytes())) if stamp else []
+        ours = {preview.id for _, preview in self._shown.values()}
+        return [preview for preview in self._written if not (preview.runs and preview.id in ours)]
+
+    def _stamped(self) -> object:
+        """Give what changes whenever another process writes the file; None when there is none."""
+        with suppress(FileNotFoundError):
+            state = self._path.stat()
+            return state.st_ino, state.st_mtime_ns, state.st_size
+        return None
+
+
+def _extent(span: ReadableSpan) -> int:
+    return len(span.attributes or ())
+
+
+def _previews(interaction: Callable[[], Interaction]) -> Iterator[Preview]:
+    # The call's own thread may be changing the attributes at this very moment: then it is for the next time.
+    with guard, suppress(KeyError, RuntimeError):
+        yield _shortened(interaction())
+
+
+def _read(data: bytes) -> Iterator[Preview]:
+    records = jsontext.loads_or(data)
+    for record in records if isinstance(records, list) else ():
+        if _is_preview(record):
+            yield _preview(record)
 
 
 def _is_preview(record: Json) -> bool:
@@ -116,26 +162,18 @@ def _is_preview(record: Json) -> bool:
     return isinstance(record.get("id"), str) and "timestamp" in record
 
 
-def _runs(record: Record) -> bool:
-    return bool(record["metadata"].get("stage") == "started")
+def _preview(record: Record) -> Preview:
+    runs = record["metadata"].get("stage") == "started"
+    return Preview(record["id"], str(record["timestamp"]), runs, jsontext.dumps(record))
 
 
-def _extent(span: ReadableSpan) -> int:
-    return len(span.attributes or ())
-
-
-def _previews(spans: Iterable[ReadableSpan]) -> Iterator[Record]:
-    for span in spans:
-        # The call's own thread may be changing the attributes at this very moment: then it is for the next time.
-        with guard, suppress(KeyError, RuntimeError):
-            yield _preview(span)
-
-
-def _preview(span: ReadableSpan) -> Record:
-    record = Interaction.from_span(span).to_json()
-    record |= dict.fromkeys(_LEFT_OUT) | {"metadata": {**record["metadata"], "pid": os.getpid()}}
+def _shortened(interaction: Interaction) -> Preview:
+    record = interaction.to_json()
+    record |= dict.fromkeys(_LEFT_OUT) | {key: _short(record[key]) for key in ("prompt", "response")}
+    record["metadata"] = {**record["metadata"], "pid": os.getpid()}
     record["request"] = {key: value for key, value in record["request"].items() if isinstance(value, (str, int, float))}
-    return {key: _short(value) for key, value in record.items()}
+    preview = _preview(record)  # short enough in most cases: to look at each value takes several times as long
+    return preview if len(preview.line) <= _SMALL else _preview({key: _short(value) for key, value in record.items()})
 
 
 def _short(value: Json) -> Json:

@@ -28,7 +28,7 @@ def locked(path: Path, timeout: float) -> Iterator[None]:
 
     The operating system gives it back when a process dies.
     """
-    with path.open("r+b") as file:
+    with path.open("r+b", buffering=0) as file:
         _wait_for(file, time.monotonic() + timeout)
         _here.held = True
         try:

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from ...guard import guard
 from ...interaction import is_ours
 from .._background import Background
-from .exporter import FileSpanExporter
+from .exporter import Ended, FileSpanExporter
 from .live import Live
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class FileSpanProcessor(SpanProcessor):
     def __init__(self, exporter: FileSpanExporter, settings: Settings) -> None:
         self._exporter = exporter
         self._live = Live(exporter.writer, settings.latest_size)
-        self._background: Background[ReadableSpan] = Background(
+        self._background: Background[Ended] = Background(
             exporter.write,
             size=settings.buffer_size,
             interval=settings.flush_interval,
@@ -44,8 +44,9 @@ class FileSpanProcessor(SpanProcessor):
         """Take a call that has ended."""
         with guard:
             if is_ours(span):
-                self._live.finished(span)
-                self._background.put(span)
+                call = Ended(span)
+                self._live.finished(span.context.span_id, call)
+                self._background.put(call)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write all that is buffered and bring the live view up to date."""

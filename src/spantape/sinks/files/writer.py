@@ -35,6 +35,7 @@ class FileWriter:
     def __init__(self, base_dir: Path) -> None:
         self.base_dir = Path(base_dir).absolute()
         self.lost = 0
+        self._lock = self.base_dir / layout.lock_file()
         self._leases = Leases()
         self._begin()
         follow(self)
@@ -68,11 +69,10 @@ class FileWriter:
     @contextmanager
     def locked(self, timeout: float = WAIT) -> Iterator[None]:
         """Keep every other writer out; raises `OSError`."""
-        self._folder(self.base_dir)
-        lock = self.base_dir / layout.lock_file()
-        if not lock.exists():
-            _create(lock, b"")
-        with locked(lock, timeout):
+        if not self._lock.exists():
+            self._folder(self.base_dir)
+            _create(self._lock, b"")
+        with locked(self._lock, timeout):
             yield
 
     def replace(self, path: Path, lines: Sequence[bytes]) -> None:
@@ -81,7 +81,7 @@ class FileWriter:
         self._folder(target.parent)
         fresh = target.with_suffix(".tmp")
         try:
-            _create(fresh, arrays.OPEN + arrays.SEPARATOR.join(lines) + arrays.CLOSE if lines else b"[]\n")
+            _create(fresh, arrays.closed(arrays.OPEN, lines) if lines else b"[]\n")
             fresh.replace(target)
         except OSError:
             fresh.unlink(missing_ok=True)
@@ -125,7 +125,7 @@ class FileWriter:
         return True
 
     def _append(self, path: Path, lines: Sequence[bytes]) -> None:
-        end = self._extend(path, lines) if path.exists() else 0
+        end = self._extend(path, lines)
         if end is None:
             _put_aside(path)
         if not end:
@@ -133,12 +133,15 @@ class FileWriter:
 
     def _extend(self, path: Path, lines: Sequence[bytes]) -> int | None:
         """Write behind the records of a file; gives where they ended, with 0 and None there was nothing to extend."""
-        with _opened(path) as file:
-            end = arrays.end_of(file)
-            if end:
-                with self._leases.held(path, file):
-                    _overwrite(file, end, arrays.SEPARATOR + arrays.SEPARATOR.join(lines))
-        return end
+        try:
+            with _opened(path) as file:
+                end = arrays.end_of(file)
+                if end:
+                    with self._leases.held(path, file):
+                        _overwrite(file, end, arrays.closed(arrays.SEPARATOR, lines))
+                return end
+        except FileNotFoundError:
+            return 0
 
     def _keep_some(self) -> None:
         excess = len(self._incoming) - _MOST
@@ -164,7 +167,6 @@ class FileWriter:
 
 def _overwrite(file: int, end: int, data: bytes) -> None:
     """Write from the end of the last record on, and close the array."""
-    data += arrays.CLOSE
     if os.fstat(file).st_size > end + len(data):
         os.ftruncate(file, end)
     try:

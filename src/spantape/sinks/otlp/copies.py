@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
 
 from ... import semconv
-from ...content import CONTENT
+from ...content import PARTS, is_content
 from ...jsontext import Json, loads_or, text
 from .cuts import cut_parts, cut_said, longest
 from .weight import weight
@@ -18,8 +18,6 @@ from .weight import weight
 Try: TypeAlias = "Callable[[Mapping[str, Any]], ReadableSpan | None]"
 """Makes the copy with these attributes, if it is small enough."""
 
-_PARTS = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.TOOL_DEFINITIONS})
-_LONG = CONTENT | {semconv.METADATA, semconv.TOPIC}
 _LEAST_CHARS = 64
 """A shorter text is not cut any more: not the ids and sha256 sums beside the long ones, either."""
 
@@ -31,7 +29,7 @@ def whole(span: ReadableSpan) -> ReadableSpan:
 
 def unsaid(span: ReadableSpan) -> ReadableSpan:
     """Give a copy without prompt and response, and without what may quote them: an error's message, and events."""
-    found = {name: value for name, value in (span.attributes or {}).items() if name not in CONTENT}
+    found = {name: value for name, value in (span.attributes or {}).items() if not is_content(name)}
     return _copy(span, found, Status(span.status.status_code), ())
 
 
@@ -67,7 +65,7 @@ def _cut(content: _Content, tried: Try) -> ReadableSpan | None:
 def _dropped(content: _Content, tried: Try) -> ReadableSpan | None:
     """Drop whole attributes, content first, the largest first."""
     left = {name: len(str(value)) for name, value in content.cut(_LEAST_CHARS).items()}
-    order = sorted(content.given, key=lambda name: (name not in CONTENT, -left[name]))
+    order = sorted(content.given, key=lambda name: (not is_content(name), -left[name]))
     attempts = (tried(content.without(order[:count])) for count in range(1, len(order)))
     return next((copy for copy in attempts if copy is not None), None)
 
@@ -82,7 +80,7 @@ class _Content:
     @classmethod
     def of(cls, span: ReadableSpan) -> _Content:
         given = span.attributes or {}
-        said = {name: value for name, value in given.items() if name in _LONG and isinstance(value, str)}
+        said = {name: value for name, value in given.items() if _is_long(name) and isinstance(value, str)}
         return cls(given, {name: loads_or(value) or value for name, value in said.items()})
 
     def cut(self, chars: int) -> dict[str, Any]:
@@ -99,8 +97,12 @@ class _Content:
         return left.cut(_LEAST_CHARS) | {semconv.CONTENT_DROPPED: [*before, *names]}
 
 
+def _is_long(name: str) -> bool:
+    return is_content(name) or name in {semconv.METADATA, semconv.TOPIC}
+
+
 def _written(name: str, plain: Json, chars: int) -> str:
-    short = cut_parts(plain, chars) if name in _PARTS else cut_said(plain, chars)
+    short = cut_parts(plain, chars) if name in PARTS else cut_said(plain, chars)
     return short if isinstance(short, str) else text(short)
 
 

@@ -1,0 +1,62 @@
+"""Usage, as any endpoint words it → token attributes; pure functions of plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ... import semconv
+from ...content import Attributes
+from ...jsontext import Json
+from .._mapping import Table, fields, pick, whole
+
+
+def _some(value: Json) -> int | None:
+    return whole(value) or None
+
+
+# Where compatible servers put the cached tokens differently, their place comes first: the standard one wins.
+_TOTALS: Table = {
+    "input_tokens": (semconv.INPUT_TOKENS, whole),
+    "prompt_tokens": (semconv.INPUT_TOKENS, whole),
+    "output_tokens": (semconv.OUTPUT_TOKENS, whole),
+    "completion_tokens": (semconv.OUTPUT_TOKENS, whole),
+    "cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
+    "prompt_cache_hit_tokens": (semconv.CACHE_READ_TOKENS, whole),
+}
+_INPUT: Table = {
+    "cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
+    "cache_write_tokens": (semconv.CACHE_WRITE_TOKENS, whole),
+    "text_tokens": (semconv.TEXT_INPUT_TOKENS, whole),
+    "image_tokens": (semconv.IMAGE_INPUT_TOKENS, whole),
+    "audio_tokens": (semconv.AUDIO_INPUT_TOKENS, whole),
+}
+_CACHED: Table = {
+    "text_tokens": (semconv.TEXT_CACHE_READ_TOKENS, whole),
+    "image_tokens": (semconv.IMAGE_CACHE_READ_TOKENS, whole),
+    "audio_tokens": (semconv.AUDIO_CACHE_READ_TOKENS, whole),
+}
+# Zero predicted tokens are told of by every answer to a request that predicted nothing.
+_OUTPUT: Table = {
+    "reasoning_tokens": (semconv.REASONING_TOKENS, whole),
+    "text_tokens": (semconv.TEXT_OUTPUT_TOKENS, whole),
+    "image_tokens": (semconv.IMAGE_OUTPUT_TOKENS, whole),
+    "audio_tokens": (semconv.AUDIO_OUTPUT_TOKENS, whole),
+    "accepted_prediction_tokens": (semconv.ACCEPTED_PREDICTION_TOKENS, _some),
+    "rejected_prediction_tokens": (semconv.REJECTED_PREDICTION_TOKENS, _some),
+}
+_INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+_OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+
+
+def tokens(usage: Json) -> Attributes:
+    """Give the token counts of a usage; a detail that is not told of is absent."""
+    told = fields(usage)
+    sent, received = _details(told, _INPUT_DETAILS), _details(told, _OUTPUT_DETAILS)
+    cached = sent.get("cached_tokens_details")
+    found = pick(_TOTALS, told) | pick(_INPUT, sent) | pick(_OUTPUT, received)
+    return found | pick(_CACHED, cached) if cached else found
+
+
+def _details(usage: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:
+    return next((fields(usage[name]) for name in names if usage.get(name)), {})
