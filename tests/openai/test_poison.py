@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import logging
 from collections.abc import Callable, Iterator
@@ -26,11 +27,6 @@ from spantape.testing import ScriptedServer, error, response
 MODULES = [
     "content",
     "context",
-    "interaction",
-    "jsontext",
-    "pricing",
-    "provider",
-    "transcript",
     "instrumentors._body",
     "instrumentors._call",
     "instrumentors._endpoint",
@@ -38,9 +34,9 @@ MODULES = [
     "instrumentors._events",
     "instrumentors._failure",
     "instrumentors._mapping",
+    "instrumentors._messages",
     "instrumentors._metrics",
     "instrumentors._observer",
-    "instrumentors._messages",
     "instrumentors._source",
     "instrumentors._stream",
     "instrumentors._tape",
@@ -50,21 +46,31 @@ MODULES = [
     "instrumentors.openai.chat",
     "instrumentors.openai.client",
     "instrumentors.openai.completions",
+    "instrumentors.openai.covering",
     "instrumentors.openai.decisions",
+    "instrumentors.openai.dialogue",
     "instrumentors.openai.embeddings",
     "instrumentors.openai.images",
+    "instrumentors.openai.include_usage",
     "instrumentors.openai.inputs",
     "instrumentors.openai.moderations",
-    "instrumentors.openai.include_usage",
-    "instrumentors.openai.covering",
     "instrumentors.openai.provider",
+    "instrumentors.openai.realtime",
+    "instrumentors.openai.realtime_turns",
     "instrumentors.openai.response_events",
     "instrumentors.openai.response_items",
+    "instrumentors.openai.response_turns",
     "instrumentors.openai.responses",
     "instrumentors.openai.routes",
     "instrumentors.openai.threads",
+    "instrumentors.openai.turns",
     "instrumentors.openai.uploads",
     "instrumentors.openai.usage",
+    "instrumentors.openai.websocket",
+    "interaction",
+    "jsontext",
+    "pricing",
+    "provider",
     "sinks._background",
     "sinks._forks",
     "sinks.files.arrays",
@@ -75,6 +81,7 @@ MODULES = [
     "sinks.files.lock",
     "sinks.files.processor",
     "sinks.files.writer",
+    "transcript",
 ]
 FRAME = {
     "instrumentors._estimate.Estimator._load",
@@ -109,6 +116,18 @@ FRAME = {
     "instrumentors.openai.client.Wrappers._shown",
     "instrumentors.openai.client._returned",
     "instrumentors.openai.client.PostParser.__call__",
+    "instrumentors.openai.websocket.Connections.sending",
+    "instrumentors.openai.websocket.Connections.async_sending",
+    "instrumentors.openai.websocket.Connections.receiving",
+    "instrumentors.openai.websocket.Connections.async_receiving",
+    "instrumentors.openai.websocket.Connections.closing",
+    "instrumentors.openai.websocket.Connections.async_closing",
+    "instrumentors.openai.websocket.Connections.queuing",
+    "instrumentors.openai.websocket.Connections._sending",
+    "instrumentors.openai.websocket.Connections._turns_of",
+    "instrumentors.openai.websocket.Sending.__exit__",
+    "instrumentors.openai.websocket._end",
+    "instrumentors.openai.websocket._received",
     "sinks._background.Background._run",
     "context.session.__init__",
     "context.session.__enter__",
@@ -128,6 +147,7 @@ ITEMS = [
 ]
 TOOLS = [{"type": "mcp", "server_label": "dice", "server_url": "https://x.example", "require_approval": "never"}]
 SERVED = [{"type": "web_search_call", "id": "w", "status": "completed", "action": {"type": "search", "query": "q"}}]
+HAS_WEBSOCKETS = all(map(importlib.util.find_spec, ("websockets", "openai.resources.realtime")))
 
 
 def functions() -> Iterator[str]:
@@ -241,7 +261,16 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
         others = [functools.partial(make, "create", case, server.url) for case in cases if there(case.path)]
         results += [outcome(functools.partial(way.run, server.url, input=ITEMS, tools=TOOLS)) for way in newer]
         runs = [failing, left_early, tools, media, text_stream, run_stream, *others, *([fetching] if newer else [])]
-        return results + [outcome(run) for run in runs]
+        return results + [outcome(run) for run in runs] + websockets()
+
+
+def websockets() -> list[tuple[str, str]]:
+    """Talk over a websocket, where the client can: typed, spoken and left in the middle."""
+    if not HAS_WEBSOCKETS:
+        return []
+    from realtime_ways import scene
+
+    return scene()
 
 
 @pytest.fixture(scope="module")
