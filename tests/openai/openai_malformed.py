@@ -24,13 +24,16 @@ def _nested(depth: int) -> Any:
     return inside
 
 
-odd = st.recursive(
-    leaves | st.builds(_nested, st.sampled_from([20, 40, 70, 300])),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | texts, inner, max_size=3),
-    max_leaves=5,
+SMALL = st.sampled_from([[], {}, ["x"], {"a": 1}, [None], [[]], {"0": {}}])  # in place of a text or a number
+odd = st.one_of(
+    leaves,
+    SMALL,
+    st.builds(_nested, st.sampled_from([20, 40, 70, 300])),
+    st.lists(leaves | SMALL, max_size=3),
+    st.dictionaries(st.sampled_from(KEYS) | texts, leaves | SMALL, max_size=3),
 )
 _DELETE = object()
-edits = st.lists(st.tuples(st.integers(0, 10_000), odd | st.just(_DELETE)), min_size=1, max_size=4)
+edits = st.lists(st.tuples(st.integers(0, 10_000), odd | st.just(_DELETE)), min_size=1, max_size=5)
 
 
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
