@@ -28,10 +28,16 @@ EXAMPLES = int(os.environ.get("SPANTAPE_TEST_EXAMPLES", "60"))
 LOGGERS = ("spantape", "opentelemetry")  # an exporter says there what it can't encode
 
 
-@pytest.fixture(params=KINDS)
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    with side_by_side(request.param) as pair:
-        yield pair
+Pairs = dict[str, Pair]
+
+
+@pytest.fixture
+def pairs() -> Iterator[Pairs]:
+    with side_by_side("sync") as sync, side_by_side("async") as asynchronous:
+        yield {"sync": sync, "async": asynchronous}
+
+
+kinds = st.sampled_from(KINDS)
 
 
 @pytest.fixture
@@ -94,40 +100,43 @@ def spans(recorded: Recorded) -> Iterator[Spans]:
     assert written(spans.recorded.base_dir) == spans.count
 
 
-def row_named(row: Row, pair: Pair) -> Row:
-    if row.resource_of(pair.ours) is None:
+def client_with(row: Row, pairs: Pairs) -> Any:
+    client = pairs["sync"].ours
+    if row.resource_of(client) is None:
         pytest.skip(f"this version of openai has no {row.name}")
-    return row
+    return client
 
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("row", [row for row in ROWS if row.body is not None], ids=lambda row: row.name)
-def test_malformed_answers(row: Row, pair: Pair, spans: Spans) -> None:
-    is_recorded = route("post", row_named(row, pair).path) is not None
-    acts = [act for act in ACTS if act is plain or hasattr(row.resource_of(pair.ours).with_raw_response, row.method)]
+def test_malformed_answers(row: Row, pairs: Pairs, spans: Spans) -> None:
+    has_raw = hasattr(row.resource_of(client_with(row, pairs)).with_raw_response, row.method)
+    is_recorded = route("post", row.path) is not None
 
-    def check(answer: malformed.Answer, act: Act) -> None:
+    def check(kind: str, answer: malformed.Answer, act: Act) -> None:
         spans.begin()
-        pair.wire.answer = answer
-        pair.same(lambda client: act(row, client, stream=False))
+        pairs[kind].wire.answer = answer
+        pairs[kind].same(lambda client: act(row, client, stream=False))
         assert len(spans.take()) == is_recorded
 
-    fuzz(check, answer=malformed.wholes(row.body), act=st.sampled_from(acts))
+    acts = ACTS if has_raw else [plain]
+    fuzz(check, kind=kinds, answer=malformed.wholes(row.body), act=st.sampled_from(acts))
 
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("row", [row for row in ROWS if row.chunks], ids=lambda row: row.name)
-def test_malformed_streams(row: Row, pair: Pair, spans: Spans) -> None:
-    is_recorded = route("post", row_named(row, pair).path) is not None
+def test_malformed_streams(row: Row, pairs: Pairs, spans: Spans) -> None:
+    client_with(row, pairs)
+    is_recorded = route("post", row.path) is not None
 
-    def check(answer: malformed.Answer, act: Act) -> None:
+    def check(kind: str, answer: malformed.Answer, act: Act) -> None:
         spans.begin()
-        pair.wire.answer = answer
-        pair.same(lambda client: act(row, client, stream=True))
+        pairs[kind].wire.answer = answer
+        pairs[kind].same(lambda client: act(row, client, stream=True))
         assert len(spans.take()) == is_recorded
 
     acts = [plain] if row.method == "stream" else ACTS
-    fuzz(check, answer=malformed.streams(row.chunks), act=st.sampled_from(acts))
+    fuzz(check, kind=kinds, answer=malformed.streams(row.chunks), act=st.sampled_from(acts))
 
 
 async def asked(client: Any, arguments: dict[str, Any]) -> AsyncIterator[Any]:
@@ -135,22 +144,21 @@ async def asked(client: Any, arguments: dict[str, Any]) -> AsyncIterator[Any]:
         yield thing
 
 
-def same_for_all(values: list[Any], pair: Pair, spans: Spans, *, at_least: int) -> None:
-    pair.wire.answer = lambda request: whole(ROWS[0].body)
-
-    def check(arguments: dict[str, Any]) -> None:
+def same_for_all(values: list[Any], pairs: Pairs, spans: Spans, *, at_least: int) -> None:
+    def check(kind: str, arguments: dict[str, Any]) -> None:
         spans.begin()
-        sent = pair.same(lambda client: asked(client, arguments))
+        pairs[kind].wire.answer = lambda request: whole(ROWS[0].body)
+        sent = pairs[kind].same(lambda client: asked(client, arguments))
         assert (at_least if sent else 0) <= len(spans.take()) <= 1
 
-    fuzz(check, arguments=hostile.calls(values))
+    fuzz(check, kind=kinds, arguments=hostile.calls(values))
 
 
 @pytest.mark.usefixtures("quiet")
-def test_odd_requests(pair: Pair, spans: Spans) -> None:
-    same_for_all(hostile.ODD, pair, spans, at_least=1)
+def test_odd_requests(pairs: Pairs, spans: Spans) -> None:
+    same_for_all(hostile.ODD, pairs, spans, at_least=1)
 
 
 @pytest.mark.usefixtures("forgiving")
-def test_hostile_requests(pair: Pair, spans: Spans) -> None:
-    same_for_all(hostile.HOSTILE, pair, spans, at_least=0)
+def test_hostile_requests(pairs: Pairs, spans: Spans) -> None:
+    same_for_all(hostile.HOSTILE, pairs, spans, at_least=0)
