@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from openai_calls import CASES, make, there
 from openai_ways import BODY, USAGE, WAYS, sync_client
+from response_ways import HAS_RESPONSES
 from response_ways import WAYS as RESPONSES
 
 import openai
@@ -37,6 +38,7 @@ MODULES = [
     "instrumentors._estimate",
     "instrumentors._events",
     "instrumentors._failure",
+    "instrumentors._frame",
     "instrumentors._mapping",
     "instrumentors._messages",
     "instrumentors._metrics",
@@ -89,9 +91,9 @@ MODULES = [
 ]
 FRAME = {
     "instrumentors._estimate.Estimator._load",
-    "instrumentors._call.Frame.__init__",
-    "instrumentors._call.Frame.__enter__",
-    "instrumentors._call.Frame.__exit__",
+    "instrumentors._frame.Frame.__init__",
+    "instrumentors._frame.Frame.__enter__",
+    "instrumentors._frame.Frame.__exit__",
     "instrumentors._stream.Watched.__next__",
     "instrumentors._stream.Watched.__anext__",
     "instrumentors._stream.Watched.__iter__",
@@ -277,7 +279,7 @@ def special() -> dict[str, Run]:
     for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs"):
         if there(CASES[name].path):
             runs[name] = lambda server, name=name: make("create", CASES[name], server.url)  # type: ignore[misc]
-    for name in [name for name in ("async create", "stream", "stream helper") if name in RESPONSES]:
+    for name in ("async create", "stream", "stream helper") if HAS_RESPONSES else ():
         runs[f"responses: {name}"] = lambda server, name=name: RESPONSES[name].run(  # type: ignore[misc]
             server.url, input=ITEMS, tools=TOOLS
         )
