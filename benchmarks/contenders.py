@@ -1,4 +1,4 @@
-"""Who is measured: how each is switched on and off in a process of its own environment, with the same exporter.
+"""Who is measured: how each is switched on in a process of its own environment, with the same exporter.
 
 Each function imports its package, makes one provider, and gives a switch: a context in which calls are watched, and
 which hands over what waits for background work.
@@ -65,24 +65,9 @@ def openinference(exporter: Any) -> Switch:
 
 
 def openllmetry(exporter: Any) -> Switch:
-    """Switch by hand: its `uninstrument()` leaves the method of the client wrapped, once more each time."""
-    from openai.resources.chat.completions import Completions
     from opentelemetry.instrumentation.openai import OpenAIInstrumentor
 
-    provider, bare = provider_of(exporter), Completions.create
-    OpenAIInstrumentor().instrument(tracer_provider=provider)
-    watched = Completions.__dict__["create"]
-    Completions.create = bare
-
-    @contextlib.contextmanager
-    def switch() -> Iterator[Flush]:
-        Completions.create = watched
-        try:
-            yield provider.force_flush
-        finally:
-            Completions.create = bare
-
-    return switch
+    return by_instrumentor(OpenAIInstrumentor(), exporter)
 
 
 def logfire(exporter: Any) -> Switch:

@@ -3,8 +3,8 @@
     make bench                                          # builds the environments, runs everything but the memory
     python benchmarks/overhead.py --here --contenders spantape,recording   # only what this Python has, no environments
 
-One process for each contender, in its own environment, takes part in every round; in each round it measures a block of
-calls of the bare client and a block of watched ones. Shown are the medians of the differences, and their quartiles.
+One process for each contender, in its own environment, takes part in every round; in each round it makes bare and watched
+calls in turns. Shown are the medians of the rounds, and their quartiles.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ IDLE = ("short",)
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--calls", type=int, default=40, help="how many calls in a block")
-    parser.add_argument("--streams", type=int, default=4, help="how many streams in a block")
+    parser.add_argument("--calls", type=int, default=48, help="how many calls in a round")
+    parser.add_argument("--streams", type=int, default=4, help="how many streams in a round")
     parser.add_argument("--chunks", type=int, default=200, help="how many chunks in a stream")
     parser.add_argument(
         "--contenders", default=",".join(CONTENDERS), help="who takes part, by commas; bare always does"
@@ -67,10 +67,10 @@ def measure(workers: list[Worker], times: dict[str, int], found: report.Found) -
         start = number % len(workers)
         for worker in workers[start:] + workers[:start]:
             for what in IDLE if CONTENDERS[worker.name].idle else WATCHED:
-                took = worker.ask("run", what=what, times=times[what], bare_first=number % 2 == 0)
+                took = worker.ask("run", what=what, times=times[what])
                 per = found.chunks if what == "stream" else 1
                 found.bare.setdefault(what, []).append(took["bare"] / per)
-                found.added.setdefault((worker.name, what), []).append((took["watched"] - took["bare"]) / per)
+                found.added.setdefault((worker.name, what), []).append(took["added"] / per)
         print(f"\rround {number + 1} of {found.rounds}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
 
