@@ -3,8 +3,8 @@
     make bench                                          # builds the environments, runs everything but the memory
     python benchmarks/overhead.py --here --contenders spantape,recording   # only what this Python has, no environments
 
-One process for each contender, in its own environment, takes part in every round; in each round it makes bare and watched
-calls in turns. Shown are the medians of the rounds, and their quartiles.
+One process for each contender, in its own environment, takes part in every round; in each round it makes bare and
+watched calls in turns. Shown are the medians of the rounds, and their quartiles.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -44,6 +45,7 @@ def is_content(name: str) -> bool:
     return name in CONTENT or name.startswith(semconv.PROMPT_VARIABLE)
 
 
+@lru_cache(maxsize=1024)
 def _is_filtered(name: str) -> bool:
     return name in _FILTERED or is_content(name)
 

@@ -145,7 +145,8 @@ class Recording:
         instrumentor = OpenAIInstrumentor()
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
-        instrumentor.instrument(tape=Tape.of(self.settings, SCOPE, self._tracing.starter(SCOPE)), skip_dep_check=True)
+        tape = Tape.of(self.settings, SCOPE, self._tracing.starter(SCOPE), self._tracing.leaves_out)
+        instrumentor.instrument(tape=tape, skip_dep_check=True)
         logger.info("%s", self._about())
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, ParentBased, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind
 
 from ._version import __version__
@@ -61,6 +61,7 @@ class Tracing:
         self._fixed = None if isinstance(fixed, trace.ProxyTracerProvider) else fixed
         self._processors_for = processors_for
         self._span = _recorded_span if everything else _sampled_span
+        self._leaves_out = _never if everything else _is_never_sampled
         self._lock = threading.Lock()
         self.private = self._ours()
         self._choice = Choice((None, None), self.private, self.private)
@@ -76,6 +77,10 @@ class Tracing:
             )
 
         return start
+
+    def leaves_out(self) -> bool:
+        """Say whether a call that is made now would have a span that nobody records, as far as that is certain."""
+        return self._leaves_out(self.look().provider)
 
     def look(self) -> Choice:
         """Find out which provider holds now."""
@@ -108,6 +113,20 @@ class Tracing:
         )
         join(provider, self._processors_for(provider))
         return provider
+
+
+def _never(provider: Any) -> bool:  # noqa: ARG001 - what a sampler leaves out is recorded all the same
+    return False
+
+
+def _is_never_sampled(provider: Any) -> bool:
+    sampler = getattr(provider, "sampler", None)
+    if type(sampler) is not ParentBased:
+        return sampler is ALWAYS_OFF
+    parent = trace.get_current_span().get_span_context()
+    places = ("_remote_parent_not_sampled", "_local_parent_not_sampled")
+    off = all(getattr(sampler, place, None) is ALWAYS_OFF for place in places)
+    return off and parent.is_valid and not parent.trace_flags.sampled
 
 
 def _sampled_span(choice: Choice, scope: str, name: str, attributes: Attributes) -> trace.Span:

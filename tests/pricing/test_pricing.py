@@ -258,6 +258,24 @@ def test_a_tier_holds_for_all_tokens(sent: int, each: int) -> None:
     assert cost.total == Decimal(sent) * each / 1_000_000
 
 
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-mini", "gpt-5", "o3", "gpt-3.5-turbo"])
+@pytest.mark.parametrize(("sent", "cached", "received"), [(1000, 0, 100), (7, 7, 0), (123_457, 99_999, 31), (0, 0, 0)])
+def test_the_usual_call_costs_what_it_costs_in_full(model: str, sent: int, cached: int, received: int) -> None:
+    found = {
+        semconv.PROVIDER: "openai",
+        semconv.OPERATION: "chat",
+        semconv.REQUEST_MODEL: model,
+        semconv.INPUT_TOKENS: sent,
+        semconv.OUTPUT_TOKENS: received,
+        semconv.CACHE_READ_TOKENS: cached,
+    }
+    at = time.time()
+    usual = pricing._usual(pricing._flat("openai", model, None, int(at // 60)), found)
+    assert usual is not None
+    assert usual == price(pricing._prices("openai", model, None, int(at // 60)), found)
+    assert PriceBook().attributes(found, at)[semconv.COST_TOTAL] == float(usual.total)
+
+
 def test_the_same_as_genai_prices_for_every_model() -> None:
     now = datetime.now(timezone.utc)
     compared = 0

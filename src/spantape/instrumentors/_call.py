@@ -48,7 +48,10 @@ class Call:
         self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
         self._known = _sampled_by(endpoint, where, body)
-        self.span = tape.start_span(self._name(), self._shown(self._known | belonging()))
+        whose = belonging()
+        self.span = tape.start_span(self._name(), self._known | self._shown(whose) if whose else self._known)
+        if self._observers:
+            self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
         if self.is_recording:
             with guard:
@@ -260,6 +263,8 @@ def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json])
     """Give what a sampler decides by, which has to be known when the span starts."""
     model = body.get("model")
     known = {semconv.OPERATION: endpoint.operation, **where}
+    if known.get(semconv.SERVER_PORT) is None:
+        known.pop(semconv.SERVER_PORT, None)
     if isinstance(model, str) and model:
         known[semconv.REQUEST_MODEL] = whole(model)
     return known

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from types import FrameType
 
 from .. import semconv
 from ..content import Attributes
+
+BETWEEN, BEYOND, HERE = "between", "beyond", "here"
 
 _MOST_FRAMES = 200
 # Frames of these stand between the application and the call; a layer that the application uses is not who called.
@@ -29,13 +32,19 @@ def caller() -> Attributes:
     """Give the innermost frame that is the application's; nothing where there is none."""
     frame: FrameType | None = sys._getframe(1)
     for _ in range(_MOST_FRAMES):
-        package = str(frame.f_globals.get("__name__")).partition(".")[0] if frame is not None else "threading"
-        if frame is None or package in _BEYOND:
+        kind = _kind(frame.f_globals.get("__name__")) if frame is not None else BEYOND
+        if frame is None or kind is BEYOND:
             return {}
-        if package not in _BETWEEN:
+        if kind is not BETWEEN:
             return _place(frame)
         frame = frame.f_back
     return {}
+
+
+@lru_cache(maxsize=4096)
+def _kind(module: object) -> str:
+    package = str(module).partition(".")[0]
+    return BETWEEN if package in _BETWEEN else BEYOND if package in _BEYOND else HERE
 
 
 def _place(frame: FrameType) -> Attributes:

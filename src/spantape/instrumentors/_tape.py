@@ -28,6 +28,7 @@ class Tape:
     """Starts a call's span, and says what may be set on it and what is added to it."""
 
     start_span: StartSpan
+    leaves_out: Callable[[], bool]
     keep: Callable[[Mapping[str, Any]], Attributes]
     price: Callable[[Mapping[str, Any], float], Attributes]
     said: Callable[[Reader, Mapping[str, Json]], Attributes]
@@ -38,7 +39,7 @@ class Tape:
     asks_for_usage: Callable[[str], bool]
 
     @classmethod
-    def of(cls, settings: Settings, scope: str, start_span: StartSpan) -> Tape:
+    def of(cls, settings: Settings, scope: str, start_span: StartSpan, leaves_out: Callable[[], bool] = bool) -> Tape:
         """Make the tape that the settings ask for; loads the prices, which takes a tenth of a second."""
         from ..pricing import PriceBook
 
@@ -48,6 +49,7 @@ class Tape:
         prices.warm()
         return cls(
             start_span=start_span,
+            leaves_out=leaves_out,
             keep=policy.keep,
             price=prices.attributes,
             said=_read if captures else _unread,
@@ -57,6 +59,10 @@ class Tape:
             estimator=estimator(wanted=settings.estimate_usage),
             asks_for_usage=_is_among(settings.include_usage),
         )
+
+    def looks_away(self) -> bool:
+        """Say whether nobody would learn of a call that is made now."""
+        return self.leaves_out() and not any(observer.is_on() for observer in self.observers)
 
 
 def _observers(settings: Settings, scope: str) -> tuple[Observer, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import semconv
 from ..content import Attributes
@@ -85,6 +85,9 @@ _KINDS = {
 }
 
 
+_RARE = frozenset({*_INPUT.subsets, *_OUTPUT.subsets} - {semconv.CACHE_READ_TOKENS})
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a call cost; `cached` is the part of `input` that was paid for tokens read from the cache."""
@@ -118,11 +121,48 @@ class PriceBook:
             return {}
         tier = found.get(semconv.OPENAI_RESPONSE_SERVICE_TIER)
         for model in filter(None, (found.get(semconv.RESPONSE_MODEL), found.get(semconv.REQUEST_MODEL))):
-            prices = _prices(str(found.get(semconv.PROVIDER)), model, tier if tier in _TIERS else None, int(at // 60))
-            cost = price(prices, found) if prices is not None and _is_split(prices, found) else None
+            key = (str(found.get(semconv.PROVIDER)), model, tier if tier in _TIERS else None, int(at // 60))
+            cost = None if any(map(found.get, _RARE)) else _usual(_flat(*key), found)
+            prices = _prices(*key) if cost is None else None
+            if prices is not None and _is_split(prices, found):
+                cost = price(prices, found)
             if cost is not None:
                 return _attributes(cost, "estimated usage × " if found.get(semconv.USAGE_ESTIMATED) else "")
         return {}
+
+
+class Flat(NamedTuple):
+    """What one token costs that was sent, read from a cache or received, and each request."""
+
+    sent: Decimal
+    cached: Decimal
+    received: Decimal
+    request: Decimal
+
+
+@functools.lru_cache(maxsize=512)
+def _flat(provider: str, model: str, tier: str | None, minute: int) -> Flat | None:
+    """Give the prices of a model if each is the same for every token, as most are."""
+    prices = _prices(provider, model, tier, minute)
+    rates: list[Any] = [getattr(prices, f"{name}_mtok", None) for name in ("input", "cache_read", "output")]
+    sent, cached, received = rates
+    request = getattr(prices, "requests_kcount", None) or Decimal()
+    cached = sent if cached is None else cached
+    if not all(isinstance(each, Decimal) for each in (sent, cached, received, request)):
+        return None
+    return Flat(sent / _MILLION, cached / _MILLION, received / _MILLION, request / 1000)
+
+
+def _usual(flat: Flat | None, found: Mapping[str, Any]) -> Cost | None:
+    """Price a call that had no tokens of a rare kind: the same as `price` in a fraction of its time."""
+    sent, received = found[semconv.INPUT_TOKENS], found.get(semconv.OUTPUT_TOKENS) or 0
+    cached = found.get(semconv.CACHE_READ_TOKENS) or 0
+    if flat is None or not 0 <= cached <= sent or received < 0 or found.get(semconv.OPERATION) in _MIXED:
+        return None
+    for_cached, for_output = cached * flat.cached, received * flat.received
+    for_input = (sent - cached) * flat.sent + for_cached
+    total = for_input + for_output + flat.request
+    return Cost(for_input, for_output, total, for_cached if cached else None, f"genai-prices@{_version()}")
 
 
 def price(prices: Any, usage: Mapping[str, Any]) -> Cost | None:

@@ -27,6 +27,10 @@ from .provider import whereabouts
 from .routes import Route, route
 from .uploads import uploads
 
+_HEADERS = {
+    name.encode(): name
+    for name in ("content-type", "content-encoding", "x-request-id", "apim-request-id", "openai-processing-ms")
+}
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
@@ -57,17 +61,16 @@ class Wrappers:
 
     def building(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG002
         """Stand around `_build_request`, which runs once an attempt."""
-        with guard:
-            call = _call_of(args, kwargs)
-            if call is not None:
-                call.attempts += 1
+        call = _call_of(args, kwargs)
+        if call is not None:
+            call.attempts += 1
         return wrapped(*args, **kwargs)
 
     def processing(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG002
         """Stand around `_process_response`, sync or async: it is only looked at what goes in."""
-        with guard:
-            call = _call_of(args, kwargs)
-            if call is not None:
+        call = _call_of(args, kwargs)
+        if call is not None:
+            with guard:
                 _received(call, kwargs["response"], streamed=bool(kwargs.get("stream")))
         return wrapped(*args, **kwargs)
 
@@ -75,8 +78,10 @@ class Wrappers:
         """Open the call that the options describe; None when it is not to be recorded."""
         with guard:
             options = _options(args, kwargs, 1)
-            found = route(str(options.method), str(options.url)) if self.active else None
-            if found is None or type(options.post_parser) is PostParser or is_suppressed(client):
+            if not self.active or self._tape.looks_away() or is_suppressed(client):
+                return None
+            found = route(options.method, options.url)
+            if found is None or type(options.post_parser) is PostParser:
                 return None
             call = Call(self._tape, found.endpoint, whereabouts(client), _body(options, found))
             return call if call.is_told else None
@@ -119,7 +124,8 @@ def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any], place: int) -> An
 
 
 def _call_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
-    parser = _options(args, kwargs, 0).post_parser
+    options = kwargs["options"] if "options" in kwargs else args[0] if args else None
+    parser = getattr(options, "post_parser", None)
     return parser.call if type(parser) is PostParser else None
 
 
@@ -135,7 +141,7 @@ def _returned(call: Call, result: Any) -> Any:
 
 
 def _received(call: Call, response: Any, *, streamed: bool) -> None:
-    headers = response.headers
+    headers = _headers(response.headers)
     call.note(_told(headers))
     raw = response.request.headers.get("x-stainless-raw-response")
     if response.is_closed and response.is_stream_consumed and not streamed:
@@ -159,7 +165,12 @@ def _read(call: Call, data: bytes, content_type: str) -> None:
         call.answered(body)
 
 
-def _told(headers: Any) -> Attributes:
+def _headers(headers: Any) -> Mapping[str, str]:
+    """Give the headers that tell something; asked for one by one, each is looked for in all of them."""
+    return {name: value.decode("latin-1") for key, value in headers.raw if (name := _HEADERS.get(key.lower()))}
+
+
+def _told(headers: Mapping[str, str]) -> Attributes:
     milliseconds = headers.get("openai-processing-ms", "")
     is_time = milliseconds.isdecimal() and len(milliseconds) < 19  # no exporter takes more than 64 bits
     told: Attributes = {semconv.SERVER_TIME: int(milliseconds)} if is_time else {}
@@ -192,5 +203,5 @@ def _body(options: Any, found: Route) -> Mapping[str, Json]:
     """
     query = fields(options.params) if str(options.method).lower() == "get" else {}
     sent = {**query, **fields(options.json_data), **fields(getattr(options, "extra_json", None))}
-    files = uploads(options.files)
+    files = uploads(options.files) if options.files else None
     return given({**sent, **({"files": files} if files else {}), **found.ids})

@@ -18,8 +18,9 @@ def place(client: type) -> type | None:
     A subclass of the application's own is its business.
     """
     owner = next((kind for kind in client.__mro__ if REQUEST in kind.__dict__), None)
-    covers = owner is not None and _is_openais(owner) and owner.__name__ not in _BASES
-    return owner if covers else None
+    if owner is None or owner.__name__ in _BASES:
+        return None
+    return owner if _is_openais(owner) else None
 
 
 def clients(base: ModuleType) -> list[type[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from functools import lru_cache
 from typing import Any
 
@@ -55,6 +56,7 @@ _BY_SUFFIX = {
     "githubcopilot.com": "github",
     "models.github.ai": "github",
 }
+_clients: weakref.WeakKeyDictionary[Any, tuple[Any, Attributes]] = weakref.WeakKeyDictionary()
 # Servers that people run themselves are known by a label of the host's name, or by their usual port.
 _BY_LABEL = ("ollama", "vllm", "sglang", "lmstudio", "litellm")
 _BY_PORT = {11434: "ollama", 1234: "lmstudio"}
@@ -73,8 +75,16 @@ def provider_of(host: str, port: int | None) -> str:
 
 
 def whereabouts(client: Any) -> Attributes:
-    """Give whom a client talks to, and where."""
+    """Give whom a client talks to, and where; made anew when its address is another one."""
     url = client.base_url
+    known, where = _clients.get(client, (None, {}))
+    if known is not url:
+        where = _where(client, url)
+        _clients[client] = (url, where)
+    return where
+
+
+def _where(client: Any, url: Any) -> Attributes:
     return at_address(str(url.scheme), str(url.host), url.port, "Azure" in type(client).__name__)
 
 

@@ -46,6 +46,7 @@ class Route(NamedTuple):
 @lru_cache(maxsize=1024)
 def route(method: str, url: str) -> Route | None:
     """Find what reads a request, or None; an absolute address is recognised by its end."""
+    url = str(url)
     parts = url.partition("?")[0].strip("/").split("/")
     starts = range(len(parts)) if "://" in url else (0,)
     return next(filter(None, (_exact(method.lower(), parts[start:]) for start in starts)), None)
