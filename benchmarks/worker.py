@@ -25,7 +25,7 @@ import wire
 from contenders import CONTENDERS
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-TURN, COLD = 60, 12  # calls between two flips; the first ones find the caches of the interpreter cold, and do not count
+TURN, COLD = 24, 4  # calls between two flips; the first ones find the caches of the interpreter cold, and do not count
 COMMON = ["openai", "opentelemetry-sdk"]
 
 

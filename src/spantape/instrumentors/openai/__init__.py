@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import wrapt
 from opentelemetry import trace
@@ -16,6 +17,7 @@ from ... import semconv
 from ..._version import __version__
 from ...content import Attributes
 from ...guard import guard
+from .._around import stand_around, stands, step_aside
 from .._tape import StartSpan, Tape
 from . import covering
 from .client import Wrappers
@@ -41,6 +43,8 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
 
     _base: ModuleType | None = None
     _wrappers: Wrappers | None = None
+    _known: WeakKeyDictionary[type, Any] = WeakKeyDictionary()  # noqa: RUF012 - there is one instance only
+    """Client classes, and the `request` of each that is known to reach us."""
     _connections: Connections | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -63,16 +67,24 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
                 place = getattr(base, owner)
                 if name in place.__dict__:
                     around = self._building if wrapper == "building" else getattr(wrappers, wrapper)
-                    wrapt.wrap_function_wrapper(place, name, around)
+                    stand_around(place, name, around)
             self._uncover()
 
     def _building(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Stand around `_build_request`, which is reached even when someone has put back a `request` without us."""
-        with guard:
-            if self._is_covered(type(client)):
-                self._uncover()
+        kind = type(client)
+        if self._known.get(kind) is not kind.request:
+            with guard:
+                self._look_at(kind)
         wrappers = self._wrappers
-        return wrapped(*args, **kwargs) if wrappers is None else wrappers.building(wrapped, client, args, kwargs)
+        if wrappers is not None:
+            wrappers.building(args, kwargs)
+        return wrapped(client, *args, **kwargs)
+
+    def _look_at(self, client: type[Any]) -> None:
+        if self._is_covered(client):
+            self._uncover()
+        self._known[client] = client.request
 
     def _uncover(self) -> None:
         """Stand around each `request` that others have set on a client class: ours, on its base, may not be reached."""
@@ -81,7 +93,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
             return
         for client in filter(self._is_covered, covering.clients(base)):
             around = wrappers.asynchronous if issubclass(client, base.AsyncAPIClient) else wrappers.sync
-            wrapt.wrap_function_wrapper(covering.place(client), REQUEST, around)
+            stand_around(covering.place(client) or client, REQUEST, around)
 
     def _is_covered(self, client: type) -> bool:
         place = covering.place(client)
@@ -93,7 +105,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
             places = [(getattr(base, owner), name) for owner, name, _ in _PLACES]
             for place, name in [*places, *((client, REQUEST) for client in covering.clients(base))]:
                 while self._is_ours(place, name):  # someone else may have wrapped us since
-                    setattr(place, name, place.__dict__[name].__wrapped__)
+                    step_aside(place, name)
         if self._wrappers is not None:
             self._wrappers.active = False
         if self._connections is not None:
@@ -101,8 +113,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
         self._base = self._wrappers = self._connections = None
 
     def _is_ours(self, place: type, name: str) -> bool:
-        wrapper = getattr(place.__dict__.get(name), "_self_wrapper", None)
-        return wrapper is not None and getattr(wrapper, "__self__", None) in (self, self._wrappers)
+        return stands(place, name, self, self._wrappers)
 
 
 def starter(provider: TracerProvider | None = None) -> StartSpan:

@@ -45,40 +45,41 @@ class Wrappers:
         """Stand around `SyncAPIClient.request`."""
         call = self._opened(client, args, kwargs)
         if call is None:
-            return wrapped(*args, **kwargs)
+            return wrapped(client, *args, **kwargs)
         args, kwargs = self._shown(call, args, kwargs)
         with Frame(call):
-            return _returned(call, wrapped(*args, **kwargs))
+            return _returned(call, wrapped(client, *args, **kwargs))
 
     async def asynchronous(self, wrapped: Callable[..., Awaitable[Any]], client: Any, args: Any, kwargs: Any) -> Any:
         """Stand around `AsyncAPIClient.request`."""
         call = self._opened(client, args, kwargs)
         if call is None:
-            return await wrapped(*args, **kwargs)
+            return await wrapped(client, *args, **kwargs)
         args, kwargs = self._shown(call, args, kwargs)
         with Frame(call):
-            return _returned(call, await wrapped(*args, **kwargs))
+            return _returned(call, await wrapped(client, *args, **kwargs))
 
-    def building(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG002
-        """Stand around `_build_request`, which runs once an attempt."""
+    def building(self, args: Any, kwargs: Any) -> None:
+        """Count the attempt: `_build_request` runs once for each."""
         call = _call_of(args, kwargs)
         if call is not None:
             call.attempts += 1
-        return wrapped(*args, **kwargs)
 
-    def processing(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG002
+    def processing(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Stand around `_process_response`, sync or async: it is only looked at what goes in."""
         call = _call_of(args, kwargs)
         if call is not None:
             with guard:
                 _received(call, kwargs["response"], streamed=bool(kwargs.get("stream")))
-        return wrapped(*args, **kwargs)
+        return wrapped(client, *args, **kwargs)
 
     def _opened(self, client: Any, args: Any, kwargs: Any) -> Call | None:
         """Open the call that the options describe; None when it is not to be recorded."""
+        if not self.active or is_suppressed(client):
+            return None
         with guard:
             options = _options(args, kwargs, 1)
-            if not self.active or self._tape.looks_away() or is_suppressed(client):
+            if self._tape.looks_away():
                 return None
             found = route(options.method, options.url)
             if found is None or type(options.post_parser) is PostParser:
