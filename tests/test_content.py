@@ -264,6 +264,24 @@ def test_digest(encoded: str, data: bytes) -> None:
     assert digest(encoded) == {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
+@pytest.mark.parametrize("data", [b"", b"aGVsbG8=", PNG, b"\xff" * 8 * 1024 * 1024])
+def test_digest_of_bytes(data: bytes) -> None:
+    assert digest(data) == {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def test_many_bytes_are_only_counted() -> None:
+    assert digest(bytes(8 * 1024 * 1024 + 1)) == {"size": 8 * 1024 * 1024 + 1}
+
+
+@pytest.mark.parametrize(("content", "known"), [(PNG, 2), (ENCODED, 2), (None, 0), (SECRET.encode(), 2), ([SECRET], 0)])
+def test_a_blob_keeps_nothing_of_what_is_in_it(content: Any, known: int) -> None:
+    part = {"type": "blob", "modality": "image", "name": "a.png", "content": content}
+    kept = ContentPolicy().keep({semconv.INPUT_MESSAGES: [{"role": "user", "parts": [part]}]})
+    (clean,) = json.loads(kept[semconv.INPUT_MESSAGES])[0]["parts"]
+    assert clean.pop("name") == "a.png"
+    assert sorted(clean) == sorted(["type", "modality", "size", "sha256"][: 2 + known])
+
+
 # --- filter
 
 
@@ -380,6 +398,20 @@ def test_what_is_nested_too_deep() -> None:
     kept = ContentPolicy().keep({semconv.METADATA: {"a": deep, "b": "kept"}})
     assert "nested too deep" in kept[semconv.METADATA]
     assert json.loads(kept[semconv.METADATA])["b"] == "kept"
+
+
+@pytest.mark.parametrize("policy", [ContentPolicy(), ContentPolicy(max_chars=10)])
+def test_what_lies_in_itself_or_too_deep_is_cut_off_beside_binary_data_too(policy: ContentPolicy) -> None:
+    around: list[Any] = []
+    around.append({"role": "user", "parts": [{"type": "text", "content": around}]})
+    deep: Any = "bottom"
+    for _ in range(5000):
+        deep = [deep]
+    blob = {"role": "user", "parts": [{"type": "blob", "content": ENCODED}, {"type": "text", "content": deep}]}
+    for value in ([blob], [*around, blob]):
+        kept = policy.keep({semconv.INPUT_MESSAGES: value})[semconv.INPUT_MESSAGES]
+        assert "<nested" in kept
+        assert SHA in kept
 
 
 # --- text of every kind

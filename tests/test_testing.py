@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import http.client
 import json
 import socket
@@ -231,6 +232,38 @@ def test_bad_requests(server: ScriptedServer, data: bytes) -> None:
         urllib.request.urlopen(server.url + "/chat/completions", data=data)
     assert caught.value.code == 400
     assert "messages" in json.load(caught.value)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "data"),
+    [
+        ("/images/generations", "application/json", b"{}"),
+        ("/images/edits", "multipart/form-data; boundary=b", b"--b--"),
+        ("/images/edits", "multipart/form-data", b"no boundary"),
+        ("/audio/speech", "application/json", b"[]"),
+        ("/audio/transcriptions", "application/json", b'{"file": "x"}'),
+        ("/audio/translations", "multipart/form-data; boundary=b", b""),
+    ],
+)
+def test_media_without_what_they_need(server: ScriptedServer, path: str, kind: str, data: bytes) -> None:
+    request = urllib.request.Request(server.url + path, data, {"Content-Type": kind})
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(request)
+    assert raised.value.code == 400
+    raised.value.close()
+
+
+def test_a_form_is_read(server: ScriptedServer, client: openai.OpenAI) -> None:
+    client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", b"\x00\xff\r\n--"), language="zh", prompt="好")
+    file = {"filename": "a.mp3", "content_type": "audio/mpeg", "content": b"\x00\xff\r\n--"}
+    assert server.requests[-1].body == {"model": "whisper-1", "language": "zh", "prompt": "好", "file": file}
+
+
+def test_pictures_differ(client: openai.OpenAI) -> None:
+    made: Any = client.images.generate(model="dall-e-3", prompt="a", n=2, response_format="b64_json")
+    first, second = (base64.b64decode(image.b64_json) for image in made.data)
+    assert first.startswith(b"\x89PNG")
+    assert first != second
 
 
 def test_scripted_replies_come_first(server: ScriptedServer, client: openai.OpenAI) -> None:

@@ -35,6 +35,7 @@ _DATA_URL = re.compile(r"data:([^\s,;]{0,100})(?:;[^\s,;]{0,200}){0,8};base64,([
 _LONG_RUN = re.compile(r"(?<![\w+/-])[\w+/-]{1024,}={0,2}", re.ASCII)
 _RUN = re.compile(r"[\w+/-]{64}", re.ASCII)
 _PACKED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[0-9]", re.ASCII)
+_MOST_HASHED = 8 * 1024 * 1024
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -89,10 +90,18 @@ class ContentPolicy:
             text = jsontext.text(value)
             if len(text) <= self.max_chars and '"blob"' not in text and _without_binary(text) == text:
                 return text  # nothing in it is to be changed, as in most calls
+        try:
+            clean = self._clean(name, value)
+        except RecursionError:  # it lies in itself, or is nested deeper than Python goes
+            if self.filter is not None:
+                raise
+            clean = self._clean(name, jsontext.mended(value))
+        return _sound(clean) if clean is None or isinstance(clean, str) else jsontext.text(clean)
+
+    def _clean(self, name: str, value: Json) -> Json:
         structured = name in PARTS
         cleaner = _Cleaner(self, structured=structured)
-        clean = cleaner.parts(value) if structured else cleaner.said(value)
-        return _sound(clean) if clean is None or isinstance(clean, str) else jsontext.text(clean)
+        return cleaner.parts(value) if structured else cleaner.said(value)
 
 
 class _Cleaner:
@@ -123,8 +132,10 @@ class _Cleaner:
 
     def _part(self, value: Mapping[str, Json]) -> Json:
         around, self._cut_from = self._cut_from, 0
-        blob = digest(str(value.get("content", ""))) if value.get("type") == "blob" else {}
-        part = {key: self._entry(key, item) for key, item in value.items() if not (blob and key == "content")}
+        is_blob = value.get("type") == "blob"
+        content = value.get("content")
+        blob = digest(content) if is_blob and isinstance(content, (str, bytes)) else {}
+        part = {key: self._entry(key, item) for key, item in value.items() if not (is_blob and key == "content")}
         if self._cut_from:
             part |= {"truncated": True, "original_length": self._cut_from}
         self._cut_from = around
@@ -143,13 +154,25 @@ class _Cleaner:
         return text[: self._policy.max_chars] + ("" if self._structured else f"… [cut from {len(text)} characters]")
 
 
-def digest(encoded: str) -> dict[str, Json]:
-    """Give the size in bytes and the sha256 of what base64 text holds (of the text itself when it is not base64)."""
+def digest(content: str | bytes) -> dict[str, Json]:
+    """Give the size and the sha256 of bytes, or of what base64 text holds (of the text itself when it is not base64).
+
+    Of bytes over 8 MB only the size: it is the caller, or his event loop, who waits for the hash (5 ms here).
+    """
+    data = content if isinstance(content, bytes) else _decoded(content)
+    if content is data and len(data) > _MOST_HASHED:
+        return {"size": len(data)}
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _decoded(encoded: str) -> bytes:
+    with suppress(ValueError):  # what needs no mending, as nearly all, is decoded at once: mending takes as long again
+        return base64.b64decode(encoded, validate=True)
     data = unquote_to_bytes(whole(encoded))
     packed = data.translate(_URL_SAFE, b"=\r\n\t ")
     with suppress(binascii.Error):
         data = base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
-    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return data
 
 
 def _without_binary(text: str) -> str:

@@ -35,6 +35,9 @@ _USAGE = {
     "audio_input_tokens": semconv.AUDIO_INPUT_TOKENS,
     "audio_output_tokens": semconv.AUDIO_OUTPUT_TOKENS,
     "audio_cache_read_input_tokens": semconv.AUDIO_CACHE_READ_TOKENS,
+    "svg_input_tokens": semconv.SVG_INPUT_TOKENS,
+    "svg_output_tokens": semconv.SVG_OUTPUT_TOKENS,
+    "seconds": semconv.SECONDS,
 }
 _COST = {
     "input": semconv.COST_INPUT,

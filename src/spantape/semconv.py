@@ -17,6 +17,15 @@ SERVER_PORT = "server.port"
 ERROR_TYPE = "error.type"
 HTTP_STATUS = "http.response.status_code"
 
+# Operations that the conventions have no name for yet: the words of the API, which LiteLLM uses, too. Proposed there
+# are text_to_speech and speech_to_text (semantic-conventions-genai#390); OpenLIT only tells image from audio.
+IMAGE_GENERATION = "image_generation"
+IMAGE_EDIT = "image_edit"
+IMAGE_VARIATION = "image_variation"
+SPEECH = "speech"
+TRANSCRIPTION = "transcription"
+TRANSLATION = "translation"
+
 # --- what was asked for
 REQUEST_MODEL = "gen_ai.request.model"
 REQUEST_CHOICE_COUNT = "gen_ai.request.choice.count"
@@ -60,6 +69,9 @@ IMAGE_CACHE_READ_TOKENS = "gen_ai.usage.image.cache_read.input_tokens"
 AUDIO_INPUT_TOKENS = "gen_ai.usage.audio.input_tokens"
 AUDIO_OUTPUT_TOKENS = "gen_ai.usage.audio.output_tokens"
 AUDIO_CACHE_READ_TOKENS = "gen_ai.usage.audio.cache_read.input_tokens"
+SECONDS = "spantape.usage.seconds"
+SVG_INPUT_TOKENS = "spantape.usage.svg.input_tokens"
+SVG_OUTPUT_TOKENS = "spantape.usage.svg.output_tokens"
 USAGE_ESTIMATED = "spantape.usage.estimated"
 ACCEPTED_PREDICTION_TOKENS = "spantape.usage.accepted_prediction_tokens"
 REJECTED_PREDICTION_TOKENS = "spantape.usage.rejected_prediction_tokens"

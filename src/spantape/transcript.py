@@ -19,7 +19,7 @@ class Transcript(NamedTuple):
     @property
     def turns(self) -> int:
         """How many messages are no instructions to the model."""
-        return sum(message.get("role") not in {"system", "developer"} for message in _whole(self.messages or []))
+        return sum(str(message.get("role")) not in {"system", "developer"} for message in _whole(self.messages or []))
 
     def verbatim(self) -> Json:
         """Give what `jsontext.dumps` writes for the messages without looking at them again."""
@@ -68,7 +68,7 @@ def text_of(message: Mapping[str, Json]) -> str:
 
 
 def _part_text(part: Mapping[str, Json]) -> str:
-    kind = part.get("type")
+    kind = str(part.get("type"))
     if kind in {"text", "refusal"}:
         return str(part.get("content") or "")
     if kind == "tool_call":
@@ -82,5 +82,6 @@ def _part_text(part: Mapping[str, Json]) -> str:
     if kind == "server_tool_call":
         return f"[call {part.get('name')} {jsontext.text(part.get(kind))}]"
     if kind in {"blob", "uri", "file"}:
-        return f"[{part.get('modality')} {part.get('uri') or part.get('mime_type') or part.get('file_id') or ''}]"
+        about = next(filter(None, map(part.get, ("uri", "name", "mime_type", "file_id"))), "")
+        return f"[{part.get('modality')} {about}]"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ from openai_ways import BODY, sync_client
 from recorded import Recorded
 from spantape import semconv
 from spantape.instrumentors.openai import chat
-from spantape.testing import ScriptedServer, completion, stream
+from spantape.testing import Reply, ScriptedServer, completion, stream
 
 TOOLS = [
     {"type": "function", "function": {"name": "weather", "description": "Tells it.", "parameters": {"type": "object"}}}
@@ -299,6 +300,34 @@ ODD_RESPONSES: dict[str, Any] = {
     },
     "function null": {"choices": [{"message": {"tool_calls": [{"function": None}]}}]},
 }
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [("12", 12), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("9" * 5000, None), ("-1", None)]
+)
+def test_a_servers_time_is_a_number_that_can_be_sent(
+    said: str, kept: int | None, server: ScriptedServer, recorded: Recorded
+) -> None:
+    server.replies(completion("x").but(headers={"openai-processing-ms": said}))
+    create(server)
+    assert recorded.attributes.get(semconv.SERVER_TIME) == kept
+
+
+@pytest.mark.parametrize("odd", [10**400, float("inf"), float("nan"), True, "0.5"], ids=lambda odd: repr(odd)[:9])
+def test_a_temperature_that_is_no_number(odd: Any, server: ScriptedServer, recorded: Recorded) -> None:
+    with contextlib.suppress(ValueError):  # openai 3 refuses to send infinity
+        create(server, temperature=odd)
+    assert semconv.REQUEST_TEMPERATURE not in recorded.attributes
+    assert recorded.attributes[semconv.INPUT_MESSAGES]
+
+
+@pytest.mark.parametrize("odd", [["user"], {"a": 1}, 7])
+def test_roles_and_types_that_are_no_text(odd: Any, server: ScriptedServer, recorded: Recorded) -> None:
+    message = {"role": odd, "content": [{"type": odd, "text": "x"}]}
+    server.replies(Reply({"choices": [{"index": 0, "message": message}]}))
+    create(server, messages=[message])
+    for said in (sent(recorded), answered(recorded)):
+        assert said[0]["role"] == said[0]["parts"][0]["type"] == str(odd)
 
 
 @pytest.mark.parametrize("odd", ODD_RESPONSES)

@@ -75,8 +75,8 @@ INPUTS: list[tuple[Any, Any]] = [
     ([], None),
     (7, None),
     ([None, "x"], None),
-    ([{}], [{"role": "user", "parts": []}]),
-    ([{"content": None}], [{"role": "user", "parts": []}]),
+    ([{}], [{"role": "assistant", "parts": [{"type": "generic"}]}]),
+    ([{"role": "user", "content": None}], [{"role": "user", "parts": []}]),
 ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import logging
 from collections.abc import Callable, Iterator
@@ -26,41 +27,50 @@ from spantape.testing import ScriptedServer, error, response
 MODULES = [
     "content",
     "context",
-    "interaction",
-    "jsontext",
-    "pricing",
-    "provider",
-    "transcript",
+    "instrumentors._body",
     "instrumentors._call",
     "instrumentors._endpoint",
     "instrumentors._estimate",
     "instrumentors._events",
     "instrumentors._failure",
     "instrumentors._mapping",
+    "instrumentors._messages",
     "instrumentors._metrics",
     "instrumentors._observer",
-    "instrumentors._messages",
     "instrumentors._source",
     "instrumentors._stream",
     "instrumentors._tape",
     "instrumentors.openai",
+    "instrumentors.openai.audio",
     "instrumentors.openai.batches",
     "instrumentors.openai.chat",
     "instrumentors.openai.client",
     "instrumentors.openai.completions",
+    "instrumentors.openai.covering",
     "instrumentors.openai.decisions",
+    "instrumentors.openai.dialogue",
     "instrumentors.openai.embeddings",
+    "instrumentors.openai.images",
+    "instrumentors.openai.include_usage",
     "instrumentors.openai.inputs",
     "instrumentors.openai.moderations",
-    "instrumentors.openai.include_usage",
-    "instrumentors.openai.covering",
     "instrumentors.openai.provider",
+    "instrumentors.openai.realtime",
+    "instrumentors.openai.realtime_turns",
     "instrumentors.openai.response_events",
     "instrumentors.openai.response_items",
+    "instrumentors.openai.response_turns",
     "instrumentors.openai.responses",
     "instrumentors.openai.routes",
     "instrumentors.openai.threads",
+    "instrumentors.openai.turns",
+    "instrumentors.openai.uploads",
     "instrumentors.openai.usage",
+    "instrumentors.openai.websocket",
+    "interaction",
+    "jsontext",
+    "pricing",
+    "provider",
     "sinks._background",
     "sinks._forks",
     "sinks.files.arrays",
@@ -71,6 +81,7 @@ MODULES = [
     "sinks.files.lock",
     "sinks.files.processor",
     "sinks.files.writer",
+    "transcript",
 ]
 FRAME = {
     "instrumentors._estimate.Estimator._load",
@@ -105,6 +116,18 @@ FRAME = {
     "instrumentors.openai.client.Wrappers._shown",
     "instrumentors.openai.client._returned",
     "instrumentors.openai.client.PostParser.__call__",
+    "instrumentors.openai.websocket.Connections.sending",
+    "instrumentors.openai.websocket.Connections.async_sending",
+    "instrumentors.openai.websocket.Connections.receiving",
+    "instrumentors.openai.websocket.Connections.async_receiving",
+    "instrumentors.openai.websocket.Connections.closing",
+    "instrumentors.openai.websocket.Connections.async_closing",
+    "instrumentors.openai.websocket.Connections.queuing",
+    "instrumentors.openai.websocket.Connections._sending",
+    "instrumentors.openai.websocket.Connections._turns_of",
+    "instrumentors.openai.websocket.Sending.__exit__",
+    "instrumentors.openai.websocket._end",
+    "instrumentors.openai.websocket._received",
     "sinks._background.Background._run",
     "context.session.__init__",
     "context.session.__enter__",
@@ -124,6 +147,7 @@ ITEMS = [
 ]
 TOOLS = [{"type": "mcp", "server_label": "dice", "server_url": "https://x.example", "require_approval": "never"}]
 SERVED = [{"type": "web_search_call", "id": "w", "status": "completed", "action": {"type": "search", "query": "q"}}]
+HAS_WEBSOCKETS = all(map(importlib.util.find_spec, ("websockets", "openai.resources.realtime")))
 
 
 def functions() -> Iterator[str]:
@@ -200,6 +224,18 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
         ]
         return WAYS["stream"].run(server.url, messages=messages)
 
+    def media() -> tuple[str, str]:
+        with sync_client(server.url) as client:
+            sound: Any = ("a.mp3", b"sound")
+            heard = client.audio.transcriptions.create(model="whisper-1", file=sound, response_format="text")
+            with client.audio.speech.with_streaming_response.create(
+                model="tts", input="a", voice="alloy", extra_body={"stream_format": "sse"}
+            ) as response:
+                spoken = b"".join(response.iter_bytes(50))
+            client.audio.speech.create(model="tts", input="a", voice="alloy", extra_body={"stream_format": "sse"})
+            edited: Any = client.images.edit(model="gpt-image-1", prompt="a", image=b"picture")
+            return str(heard), f"{spoken!r} {edited.data[0].b64_json}"
+
     def text_stream() -> Any:
         with sync_client(server.url) as client:
             chunks = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=["a", "b"], stream=True)
@@ -224,8 +260,17 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
         cases = [CASES[name] for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs")]
         others = [functools.partial(make, "create", case, server.url) for case in cases if there(case.path)]
         results += [outcome(functools.partial(way.run, server.url, input=ITEMS, tools=TOOLS)) for way in newer]
-        runs = [failing, left_early, tools, text_stream, run_stream, *others, *([fetching] if newer else [])]
-        return results + [outcome(run) for run in runs]
+        runs = [failing, left_early, tools, media, text_stream, run_stream, *others, *([fetching] if newer else [])]
+        return results + [outcome(run) for run in runs] + websockets()
+
+
+def websockets() -> list[tuple[str, str]]:
+    """Talk over a websocket, where the client can: typed, spoken and left in the middle."""
+    if not HAS_WEBSOCKETS:
+        return []
+    from realtime_ways import scene
+
+    return scene()
 
 
 @pytest.fixture(scope="module")

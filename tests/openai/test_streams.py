@@ -365,6 +365,8 @@ ODD: dict[str, Any] = {
         "choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": {"a": 1}}}]}}]
     },
     "no choices at all": {"id": "x"},
+    "choices a number": {"choices": 5},
+    "choices an object": {"choices": {"a": 1}},
     "content a list": {"choices": [{"index": 0, "delta": {"content": [{"type": "text", "text": "x"}]}}]},
 }
 

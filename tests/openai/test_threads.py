@@ -199,6 +199,7 @@ def test_a_run_that_fails(server: ScriptedServer, recorded: Recorded) -> None:
     with sync_client(server.url) as client:
         assert len(list(client.beta.threads.runs.create(thread_id="t", assistant_id="a", stream=True))) == 2
     assert recorded.attributes[semconv.ERROR_TYPE] == "rate_limit_exceeded"
+    assert recorded.span.status.status_code.name == "ERROR"
     assert recorded.attributes[semconv.RUN_STATUS] == "failed"
     assert recorded.record["success"] is False
     assert recorded.record["error_message"] == "slow down, 你好"
@@ -284,6 +285,11 @@ def test_odd_events(odd: Any) -> None:
 def test_odd_runs(body: Any) -> None:
     assert threads.response(body) == {}
     assert threads.answered(body) == {semconv.OUTPUT_MESSAGES: None}
+
+
+def test_cached_tokens_of_a_run() -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "prompt_token_details": {"cached_tokens": 4}}
+    assert threads.response({"usage": usage})[semconv.CACHE_READ_TOKENS] == 4
 
 
 @pytest.mark.parametrize("body", [{}, {"thread": None, "tools": {}}, {"thread": [], "tool_outputs": "x", "tools": [7]}])

@@ -213,6 +213,37 @@ def test_tokens_without_a_price_of_their_own_cost_the_usual() -> None:
     assert (cost.input, cost.cached, cost.output) == (Decimal("0.01"), Decimal("0.004"), Decimal("0.002"))
 
 
+PICTURE = {semconv.OPERATION: semconv.IMAGE_EDIT}
+
+
+@pytest.mark.parametrize(
+    ("each", "used", "is_priced"),
+    [
+        ({"input_image": 5}, {"image_input": 3}, True),
+        ({"input_image": 5}, {}, False),  # how many of the tokens were a picture's is not said
+        ({"input_image": 5, "output_image": 9}, {"image_input": 3}, False),
+        ({"input_image": 5, "output_image": 9}, {"image_input": 3, "image_output": 4}, True),
+        ({}, {"image_input": 3}, False),  # a list that knows of text only
+        ({}, {"image_input": 0}, True),
+        ({}, {}, True),
+        ({"input_image": 5}, {"image_input": 3, "cache_read": 1}, False),
+        ({"input_image": 5}, {"image_input": 3, "cache_read": 1, "image_cache_read": 0}, True),
+        ({"input_image": 5}, {"image_input": 0, "cache_read": 1}, True),
+        ({"input_audio": 5}, {"audio_input": 3}, True),
+        ({"input_audio": 5}, {"image_input": 3}, False),
+    ],
+)
+def test_kinds_of_tokens_are_told_apart_or_not_priced(
+    each: dict[str, int], used: dict[str, int], is_priced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(ModelPrice(), "input_image_mtok"):
+        pytest.skip("this genai-prices knows no pictures")
+    listed = prices(input=Decimal(1), output=Decimal(2), **{name: Decimal(cost) for name, cost in each.items()})
+    monkeypatch.setattr(pricing, "_prices", lambda *_: listed)
+    assert bool(call("m", **usage(10, 10, **used), **PICTURE)) is is_priced  # type: ignore[arg-type]
+    assert call("m", **usage(10, 10, **used))  # type: ignore[arg-type]
+
+
 def test_no_price_for_a_side_that_was_used_is_no_cost() -> None:
     assert price(prices(input=Decimal(1)), usage(10, 10)) is None
     assert price(prices(), usage(10, 0)) is None

@@ -18,7 +18,7 @@ from .. import semconv
 from ..content import Attributes
 from ..context import belonging
 from ..guard import guard
-from ..jsontext import Json, loads_or, whole
+from ..jsontext import Json, whole
 from ._endpoint import Endpoint, Join
 from ._failure import CANCELLED, failure, status_of
 from ._neighbours import is_counted_elsewhere, with_mark
@@ -26,8 +26,6 @@ from ._observer import Ended, Observer
 from ._tape import Tape
 
 COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error"
-
-_FOLDED_AT = 8
 
 
 class Call:
@@ -40,6 +38,7 @@ class Call:
         self._join: Join | None = None
         self._chunks: list[Any] = []
         self._folded = 0
+        self._held = endpoint.held
         self._body: Mapping[str, Json] | None = None
         self._learned: Attributes = {}
         self._kept: Attributes = {}
@@ -47,7 +46,7 @@ class Call:
         self._times: list[float] | None = [] if self._observers else None
         self.arrived: float | None = None
         self.hides: Callable[[Any], bool] | None = None
-        self._sent = body
+        self._sent = body if endpoint.tells_usage_if_asked else {}  # it may hold whole files
         self.attempts = 0
         self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
@@ -66,6 +65,15 @@ class Call:
         """Take the whole response; it is kept even when the client then fails to parse it."""
         self._body = body
 
+    def replayed(self, chunks: Iterable[Any]) -> None:
+        """Take the chunks of a stream that the client has read to its end, before anybody saw one."""
+        if self.endpoint.join is not None:
+            join = self.endpoint.join()
+            for chunk in chunks:
+                with guard:
+                    join.add((chunk,))
+            self._body = join.body()
+
     def streams(self, *, live: bool = True) -> None:
         """Say that chunks will come, `live` or after the fact: the span ends when they do, or at exit."""
         self.is_stream = True
@@ -83,7 +91,7 @@ class Call:
         if self._times is not None:
             self._times.append(time.perf_counter() - self._clock)
         self._chunks.append(chunk)
-        if len(self._chunks) >= _FOLDED_AT:
+        if len(self._chunks) >= self._held:
             with guard:
                 self._fold()
 
@@ -288,9 +296,3 @@ def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json])
     if isinstance(model, str) and model:
         known[semconv.REQUEST_MODEL] = whole(model)
     return known
-
-
-def body_of(data: bytes) -> Mapping[str, Json] | None:
-    """Read a response's body; None unless it is a JSON object."""
-    body = loads_or(data)
-    return body if isinstance(body, Mapping) else None

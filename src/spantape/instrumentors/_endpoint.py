@@ -30,7 +30,8 @@ class Endpoint:
     """How the calls of one endpoint are read.
 
     `request` and `response` give what a backend charts; `asked` and `answered` give what was said, which is not even
-    looked at when content is not captured.
+    looked at when content is not captured. `held` is how many chunks of a stream may wait to be folded: one, where each
+    may be as large as an image.
     """
 
     operation: str
@@ -39,6 +40,8 @@ class Endpoint:
     asked: Reader = nothing
     answered: Reader = nothing
     join: Callable[[], Join] | None = None
+    held: int = 8
+    """How many chunks of a stream may wait to be folded: one, where each may be as large as an image."""
     tells_usage_if_asked: bool = False
     """Whether a stream gives its usage only when `stream_options.include_usage` is sent."""
     typed: bool = False

@@ -21,7 +21,7 @@ def failure(error: BaseException) -> Attributes:
         semconv.STATUS: status_of(error),
         semconv.ERROR_TYPE: error_type(error),
         semconv.ERROR_MESSAGE: whole(str(error) or type(error).__name__)[:_MOST_CHARS],
-        semconv.ERROR_CODE: _code(getattr(error, "code", None) or dig(body, "code") or dig(body, "error.code")),
+        semconv.ERROR_CODE: _code(_own_code(error) or dig(body, "code") or dig(body, "error.code")),
         semconv.PROVIDER_ERROR_TYPE: text(getattr(error, "type", None) or dig(body, "type") or dig(body, "error.type")),
         semconv.HTTP_STATUS: status if isinstance(status, int) else None,
         semconv.REQUEST_ID: text(getattr(error, "request_id", None)),
@@ -53,6 +53,12 @@ def status_of(error: BaseException) -> str:
     if "CancelledError" in names or not isinstance(error, Exception):
         return CANCELLED
     return TIMEOUT if any("Timeout" in name for name in names) else FAILED
+
+
+def _own_code(error: BaseException) -> Any:
+    """Give an exception's own code; a closed websocket's is in its last frame: asking itself warns."""
+    holder = error.rcvd if hasattr(error, "rcvd") else error
+    return getattr(holder, "code", None)
 
 
 def _code(value: Any) -> str | None:

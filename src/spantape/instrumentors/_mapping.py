@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -90,8 +91,10 @@ def whole(value: Json) -> int | None:
 
 
 def number(value: Json) -> float | None:
-    """Read a number."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    """Read a number; infinity, what is no number, and what is larger than any float are left out."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if abs(value) <= sys.float_info.max else None
 
 
 def texts(value: Json) -> list[str] | None:

@@ -54,9 +54,22 @@ def uri_part(modality: str, uri: str) -> Part:
 
 
 def blob_part(modality: str, mime_type: str | None, content: Any) -> Part:
-    """Give binary data, still as base64; the content policy replaces it by size and sha256."""
-    part = {"type": "blob", "modality": modality, "content": content}
-    return part | ({"mime_type": mime_type} if mime_type else {})
+    """Give binary data, still as base64 or bytes; the content policy replaces it by size and sha256."""
+    part = {"type": "blob", "modality": modality, "mime_type": mime_type, "content": content}
+    return {key: value for key, value in part.items() if value is not None}
+
+
+def upload_part(modality: str, file: Mapping[str, Json]) -> Part:
+    """Give a file that is sent along: by its name only, unless its bytes are in memory anyway."""
+    part = blob_part(modality, file.get("mime_type"), file.get("content"))
+    purpose = file.get("field") if file.get("field") not in {"file", "image"} else None  # "mask", for one
+    about = {"name": file.get("name"), "purpose": purpose}
+    return part | {key: value for key, value in about.items() if value}
+
+
+def sized_part(modality: str, mime_type: str | None, size: Json) -> Part:
+    """Give binary data of which only the size is known."""
+    return blob_part(modality, mime_type, None) | {"size": size}
 
 
 def file_part(modality: str, file_id: str) -> Part:

@@ -7,14 +7,15 @@ import sys
 import time
 import weakref
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import wrapt
 
 from ..guard import guard
-from ..jsontext import loads_or
-from ._call import ABANDONED, CLOSED, COMPLETED, Call, body_of
+from ._body import body_of, events, is_events, is_text, may_be_object, sized
+from ._call import ABANDONED, CLOSED, COMPLETED, Call
 
 _MOST_BYTES = 16 * 1024 * 1024
 
@@ -125,7 +126,7 @@ class WatchedBytes(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-igno
     """A response's byte stream that tells its call when it is closed, by whomever.
 
     It is the one place that sees `stream.close()`, `stream.response.close()`, a `with` block that is left and a helper
-    that is left early alike. With `tee` it also keeps what the user reads (up to 16 MB), to record raw responses.
+    that is left early alike. With `tee` it also looks at what the user reads, to record raw responses.
     """
 
     def __init__(self, wrapped: Any, call: Call, tee: Tee | None = None) -> None:
@@ -162,14 +163,12 @@ class WatchedBytes(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-igno
 
 
 class Tee:
-    """Keeps the bytes that the user reads from a raw response, and makes sense of them when it is closed."""
+    """Looks at the bytes that the user reads from a raw response, and lets the call know what they say."""
 
     def __init__(self, call: Call, content_type: str, encoding: str) -> None:
         self._call = call
-        self._is_stream = "event-stream" in content_type
-        self._is_packed = encoding.lower() in {"gzip", "deflate"}
-        self._kept: list[bytes] = []
-        self._size = 0
+        is_packed = encoding.lower() in {"gzip", "deflate"}
+        self._reader = _Events(call, is_packed) if is_events(content_type) else _Whole(call, content_type, is_packed)
         self._complete = False
 
     def sync(self, stream: Any) -> Iterator[bytes]:
@@ -190,26 +189,75 @@ class Tee:
         """Let the call know what was read; gives whether that was everything."""
         if self._call.watched:
             return False
-        data = b"".join(self._kept)
-        data = zlib.decompressobj(47).decompress(data, _MOST_BYTES) if self._is_packed and data else data
-        if self._is_stream:
-            _chunks(data, self._call)
-        elif body := body_of(data):
-            self._call.answered(body)
+        self._reader.tell(self._complete)
         return self._complete
 
     def _note(self, part: bytes) -> None:
         with guard:
             if self._call.arrived is None:
                 self._call.arrived = time.perf_counter()
-            self._size += len(part)
-            if self._size <= _MOST_BYTES and not self._call.watched:
-                self._kept.append(part)
+            if not self._call.watched:
+                self._reader.take(part)
 
 
-def _chunks(events: bytes, call: Call) -> None:
-    call.streams(live=False)
-    for line in events.splitlines():
-        chunk = loads_or(line[5:].strip()) if line.startswith(b"data:") else None
-        if chunk is not None:
-            call.chunk(chunk)
+class _Events:
+    """Lets the call have each event when its line ends, and holds no more than a line, which may be an image's."""
+
+    def __init__(self, call: Call, is_packed: bool) -> None:
+        self._call = call
+        self._unpacked = _unpacker() if is_packed else bytes
+        self._line: list[bytes] = []
+        self._size = 0
+
+    def take(self, part: bytes) -> None:
+        self._begin()
+        ended, newline, begun = self._unpacked(part).rpartition(b"\n")
+        if newline:
+            self._pass_on(ended)
+        self._size += len(begun)
+        if self._size <= _MOST_BYTES:
+            self._line.append(begun)
+
+    def tell(self, complete: bool) -> None:  # noqa: ARG002 - what was read of a stream counts, complete or not
+        self._begin()
+        self._pass_on(b"")
+
+    def _begin(self) -> None:
+        if not self._call.is_stream:
+            self._call.streams(live=False)  # parts that hold several events say nothing of when each came
+
+    def _pass_on(self, ended: bytes) -> None:
+        lines, self._line, self._size = b"".join([*self._line, ended]), [], 0
+        for chunk in events(lines):
+            self._call.chunk(chunk)
+
+
+class _Whole:
+    """Keeps a body that is text (up to 16 MB) until its end; of a picture or a sound it only counts the bytes."""
+
+    def __init__(self, call: Call, content_type: str, is_packed: bool) -> None:
+        self._call, self._content_type, self._is_packed = call, content_type, is_packed
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._keeps = is_text(content_type)
+
+    def take(self, part: bytes) -> None:
+        if not self._size and not self._is_packed:
+            self._keeps = self._keeps or may_be_object(part)
+        self._size += len(part)
+        if self._keeps and self._size <= _MOST_BYTES:
+            self._kept.append(part)
+
+    def tell(self, complete: bool) -> None:
+        body = None
+        if self._keeps and self._size <= _MOST_BYTES:
+            data = b"".join(self._kept)
+            body = body_of(_unpacker()(data) if self._is_packed else data, self._content_type)
+        elif complete and not self._is_packed:
+            body = sized(self._content_type, self._size)
+        if body:
+            self._call.answered(body)
+
+
+def _unpacker() -> Callable[[bytes], bytes]:
+    return partial(zlib.decompressobj(47).decompress, max_length=_MOST_BYTES)

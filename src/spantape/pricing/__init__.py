@@ -35,6 +35,11 @@ _NOT_BY_NAME = frozenset({
 # A model's name with a size or a tag in it (mistral-7b, deepseek-r1:14b) is that of weights that anyone may run.
 _WEIGHTS = re.compile(r":|\d+b\b", re.IGNORECASE)
 _TIERS = frozenset({"flex", "priority"})
+# Operations whose tokens are partly a picture's or a sound's, which are not always listed, nor always told apart.
+_MIXED = frozenset({
+    *(semconv.IMAGE_GENERATION, semconv.IMAGE_EDIT, semconv.IMAGE_VARIATION),
+    *(semconv.SPEECH, semconv.TRANSCRIPTION, semconv.TRANSLATION),
+})  # fmt: skip
 _OUTPUTLESS = frozenset({"embeddings"})
 _MILLION = 1_000_000
 
@@ -74,6 +79,10 @@ _OUTPUT = Side(
     {semconv.AUDIO_OUTPUT_TOKENS: "output_audio_mtok", semconv.IMAGE_OUTPUT_TOKENS: "output_image_mtok"},
 )
 _CACHED = (semconv.CACHE_READ_TOKENS, semconv.AUDIO_CACHE_READ_TOKENS, semconv.IMAGE_CACHE_READ_TOKENS)
+_KINDS = {
+    semconv.AUDIO_CACHE_READ_TOKENS: (semconv.AUDIO_INPUT_TOKENS, semconv.AUDIO_OUTPUT_TOKENS),
+    semconv.IMAGE_CACHE_READ_TOKENS: (semconv.IMAGE_INPUT_TOKENS, semconv.IMAGE_OUTPUT_TOKENS),
+}
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ class PriceBook:
         tier = found.get(semconv.OPENAI_RESPONSE_SERVICE_TIER)
         for model in filter(None, (found.get(semconv.RESPONSE_MODEL), found.get(semconv.REQUEST_MODEL))):
             prices = _prices(str(found.get(semconv.PROVIDER)), model, tier if tier in _TIERS else None, int(at // 60))
-            cost = price(prices, found) if prices is not None else None
+            cost = price(prices, found) if prices is not None and _is_split(prices, found) else None
             if cost is not None:
                 return _attributes(cost)
         return {}
@@ -153,6 +162,24 @@ def _paid(side: Side, usage: Mapping[str, Any], rate: Callable[[str], Decimal | 
         if each is not None and count:
             paid[kind] = each * count / _MILLION
     return paid
+
+
+def _is_split(prices: Any, found: Mapping[str, Any]) -> bool:
+    """Say whether the usage and the prices tell apart what does not cost the same.
+
+    A kind with a price of its own has to be counted, and how many of it were cached. A model that has prices for text
+    only may do more than the list knows.
+    """
+    if found.get(semconv.OPERATION) not in _MIXED:
+        return True
+    names = {**_INPUT.subsets, **_OUTPUT.subsets}
+    for cached, kinds in _KINDS.items():
+        priced = [kind for kind in kinds if getattr(prices, names[kind], None) is not None]
+        is_cached = found.get(semconv.CACHE_READ_TOKENS) and cached not in found
+        used = any(found.get(kind) for kind in kinds)
+        if not all(kind in found for kind in priced) or (used and (is_cached or not priced)):
+            return False
+    return True
 
 
 def _rate(prices: Any, size: int, name: str) -> Decimal | None:
@@ -207,6 +234,8 @@ def _version() -> str:
 
 def _is_counted(found: Mapping[str, Any]) -> bool:
     without_output = found.get(semconv.OPERATION) in _OUTPUTLESS
+    if semconv.SVG_OUTPUT_TOKENS in found:  # tokens of a second model, which is not the one that is priced here
+        return False
     return semconv.INPUT_TOKENS in found and (semconv.OUTPUT_TOKENS in found or without_output)
 
 

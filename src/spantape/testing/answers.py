@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .batches import batch
+from .media import heard, images, speech
 from .replies import CREATED, Reply, completion, count, dumps, error, stream, tokens
 from .request import Request
 from .responses import responses_reply
@@ -18,6 +19,9 @@ from .verdicts import decision, moderation
 ANSWERS: dict[str, Callable[[Request], Reply]] = {
     r"POST .*/embeddings": embeddings,
     r"POST .*/completions": text_completion,
+    r"POST .*/images/(generations|edits|variations)": images,
+    r"POST .*/audio/speech": speech,
+    r"POST .*/audio/(transcriptions|translations)": heard,
     r"POST .*/moderations": moderation,
     r"POST .*/decisions": decision,
     r"(GET|POST) .*/batches(/[^/]+(/cancel)?)?": batch,

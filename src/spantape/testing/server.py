@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import socketserver
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 
 from .answers import default_reply
 from .replies import AUTO_ID, Reply, dumps
-from .request import Request
+from .request import Request, read_body
 from .responses import AUTO_RESPONSE_ID
 
 HOLD_LIMIT = 30.0
@@ -147,12 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _request(self) -> Request:
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        try:
-            body = json.loads(raw)
-        except ValueError:
-            body = None
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return Request(self.command, self.path, headers, body, raw)
+        return Request(self.command, self.path, headers, read_body(headers, raw), raw)
 
     def _hold(self, reply: Reply) -> None:
         if reply.hold is not None:

@@ -20,6 +20,7 @@ from .._tape import StartSpan, Tape
 from . import covering
 from .client import Wrappers
 from .covering import REQUEST
+from .websocket import Connections
 
 SCOPE = f"{semconv.SCOPE}.openai"
 
@@ -40,6 +41,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
 
     _base: ModuleType | None = None
     _wrappers: Wrappers | None = None
+    _connections: Connections | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Give the versions that are known to work."""
@@ -51,6 +53,8 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
             self._wrappers = Wrappers(tape)
             # openai takes a second to import: an application that never does so need not wait for it.
             wrapt.register_post_import_hook(partial(self._patch, self._wrappers), "openai._base_client")
+            self._connections = Connections(tape)
+            self._connections.start()
 
     def _patch(self, wrappers: Wrappers, base: ModuleType) -> None:
         with guard:
@@ -92,7 +96,9 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
                     setattr(place, name, place.__dict__[name].__wrapped__)
         if self._wrappers is not None:
             self._wrappers.active = False
-        self._base = self._wrappers = None
+        if self._connections is not None:
+            self._connections.stop()
+        self._base = self._wrappers = self._connections = None
 
     def _is_ours(self, place: type, name: str) -> bool:
         wrapper = getattr(place.__dict__.get(name), "_self_wrapper", None)

@@ -113,9 +113,12 @@ class Join:
 
         Looked at by attributes, without a call: a stream's chunks are what an application has most of.
         """
-        if self._kinds is None or type(chunk) is not self._kinds[0] or len(chunk.choices or ()) != 1 or chunk.usage:
+        if self._kinds is None or type(chunk) is not self._kinds[0] or chunk.usage:
             return None
-        choice = chunk.choices[0]
+        choices = chunk.choices
+        if type(choices) is not list or len(choices) != 1:
+            return None
+        choice = choices[0]
         if type(choice) is not self._kinds[1] or choice.index != 0 or choice.finish_reason or choice.__pydantic_extra__:
             return None
         delta = choice.delta
@@ -150,7 +153,8 @@ class Join:
 
 def _kinds(chunk: Any) -> tuple[Any, Any, Any] | None:
     """Give the classes of a typed chunk, its choice and its delta; None unless they have what `_piece` looks at."""
-    choice = next(iter(chunk.choices or ()), None)
+    choices = fields(chunk).get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
     delta = getattr(choice, "delta", None)
     known = hasattr(choice, "finish_reason") and all(hasattr(delta, key) for key in _DELTA)
     return (type(chunk), type(choice), type(delta)) if known and hasattr(chunk, "usage") else None
@@ -243,7 +247,7 @@ def _parts(message: Mapping[str, Json]) -> Iterable[Part]:
     thought = text(message.get("reasoning_content")) or text(message.get("reasoning"))
     if thought:
         yield reasoning_part(thought)
-    if message.get("role") in {"tool", "function"}:
+    if text(message.get("role")) in {"tool", "function"}:
         yield tool_response_part(message.get("tool_call_id"), _tool_result(message.get("content")))
     else:
         yield from _content(message.get("content"))
@@ -268,7 +272,7 @@ def _content(content: Json) -> Iterable[Part]:
 
 
 def _part(item: Mapping[str, Json]) -> Part:
-    kind = item.get("type")
+    kind = str(item.get("type") or "generic")
     if kind in {"text", "refusal"}:
         return {"type": kind, "content": str(item.get("text") or item.get("refusal") or "")}
     if kind in {"image_url", "video_url"}:
@@ -279,7 +283,7 @@ def _part(item: Mapping[str, Json]) -> Part:
         return blob_part("audio", f"audio/{name}" if name else None, dig(item, "input_audio.data"))
     if kind == "file":
         return _file(item.get("file"))
-    return {**item, "type": str(kind or "generic")}
+    return {**item, "type": kind}
 
 
 def _file(file: Json) -> Part:

@@ -15,7 +15,8 @@ from ... import semconv
 from ...content import Attributes
 from ...guard import guard
 from ...jsontext import Json
-from .._call import Call, Frame, body_of
+from .._body import body_of, events, is_events
+from .._call import Call, Frame
 from .._mapping import fields, given, plain
 from .._neighbours import is_suppressed
 from .._stream import Tee, WatchedBytes, end_with, watch
@@ -23,6 +24,7 @@ from .._tape import Tape
 from .include_usage import ask_for_usage
 from .provider import whereabouts
 from .routes import Route, route
+from .uploads import uploads
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -135,9 +137,9 @@ def _received(call: Call, response: Any, *, streamed: bool) -> None:
     headers = response.headers
     call.note(_told(headers))
     raw = response.request.headers.get("x-stainless-raw-response")
-    if response.is_closed and not streamed:
+    if response.is_closed and response.is_stream_consumed and not streamed:
         if raw or not call.wants_parsed:  # who asks for the raw response may never parse it
-            _read(call, response)
+            _read(call, response.content, headers.get("content-type", ""))
         return
     tee = None
     if raw == "stream":
@@ -146,15 +148,20 @@ def _received(call: Call, response: Any, *, streamed: bool) -> None:
     end_with(response, call)
 
 
-def _read(call: Call, response: Any) -> None:
-    body = body_of(response.content)
+def _read(call: Call, data: bytes, content_type: str) -> None:
+    """Take a body that the client has in memory."""
+    if is_events(content_type):
+        call.replayed(events(data))
+        return
+    body = body_of(data, content_type)
     if body is not None:
         call.answered(body)
 
 
 def _told(headers: Any) -> Attributes:
     milliseconds = headers.get("openai-processing-ms", "")
-    told: Attributes = {semconv.SERVER_TIME: int(milliseconds)} if milliseconds.isdecimal() else {}
+    is_time = milliseconds.isdecimal() and len(milliseconds) < 19  # no exporter takes more than 64 bits
+    told: Attributes = {semconv.SERVER_TIME: int(milliseconds)} if is_time else {}
     return told | {semconv.REQUEST_ID: headers.get("x-request-id") or headers.get("apim-request-id")}
 
 
@@ -169,8 +176,8 @@ def _is_complete(call: Call, result: Any) -> bool:
         return False
     if not call.is_answered and raw is None:
         body = plain(result)  # the private hook is gone: what was parsed has to do
-        if isinstance(body, Mapping):
-            call.answered(body)
+        if isinstance(body, (Mapping, str)):
+            call.answered(body if isinstance(body, Mapping) else {"text": body})
     return True
 
 
@@ -180,8 +187,9 @@ def _is_stream(result: Any) -> bool:
 
 def _body(options: Any, found: Route) -> Mapping[str, Json]:
     """Give what will be sent: the body, with `extra_body` laid over it, as the client does, or the query of a GET;
-    and the ids of the path.
+    the files that go with it; and the ids of the path.
     """
     query = fields(options.params) if str(options.method).lower() == "get" else {}
     sent = {**query, **fields(options.json_data), **fields(getattr(options, "extra_json", None))}
-    return given({**sent, **found.ids})
+    files = uploads(options.files)
+    return given({**sent, **({"files": files} if files else {}), **found.ids})

@@ -12,6 +12,7 @@ from .._endpoint import Endpoint
 from .._mapping import Table, fields, flag, items, number, pick, plain, text, texts, whole
 from .._messages import Message, text_part
 from .inputs import a_message_each
+from .usage import tokens
 
 _REQUEST: Table = {
     "temperature": (semconv.REQUEST_TEMPERATURE, number),
@@ -28,12 +29,6 @@ _RESPONSE: Table = {
     "id": (semconv.RESPONSE_ID, text),
     "model": (semconv.RESPONSE_MODEL, text),
     "system_fingerprint": (semconv.OPENAI_SYSTEM_FINGERPRINT, text),
-}
-_USAGE: Table = {
-    "prompt_tokens": (semconv.INPUT_TOKENS, whole),
-    "completion_tokens": (semconv.OUTPUT_TOKENS, whole),
-    "prompt_tokens_details.cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
-    "completion_tokens_details.reasoning_tokens": (semconv.REASONING_TOKENS, whole),
 }
 _TOP = ("id", "model", "system_fingerprint", "usage")
 _ELSEWHERE = frozenset({"model", "prompt", "n", *_REQUEST})
@@ -56,7 +51,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
 def response(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of what came back, whole or joined from chunks."""
     reasons = [_reason(choice) for choice in items(body.get("choices"))]
-    return pick(_RESPONSE, body) | pick(_USAGE, body.get("usage")) | {semconv.RESPONSE_FINISH_REASONS: reasons or None}
+    return pick(_RESPONSE, body) | tokens(body.get("usage")) | {semconv.RESPONSE_FINISH_REASONS: reasons or None}
 
 
 def answered(body: Mapping[str, Json]) -> Attributes:

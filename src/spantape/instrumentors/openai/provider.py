@@ -75,11 +75,12 @@ def provider_of(host: str, port: int | None) -> str:
 def whereabouts(client: Any) -> Attributes:
     """Give whom a client talks to, and where."""
     url = client.base_url
-    return _whereabouts(str(url.scheme), str(url.host), url.port, "Azure" in type(client).__name__)
+    return at_address(str(url.scheme), str(url.host), url.port, "Azure" in type(client).__name__)
 
 
 @lru_cache(maxsize=256)
-def _whereabouts(scheme: str, host: str, port: int | None, is_azure: bool) -> Attributes:
+def at_address(scheme: str, host: str, port: int | None, is_azure: bool) -> Attributes:
+    """Give who answers at an address, and the address."""
     port = port or {"https": 443, "http": 80}.get(scheme)
     provider = "azure.ai.openai" if is_azure else provider_of(host, port)
     return {semconv.PROVIDER: provider, semconv.SERVER_ADDRESS: host, semconv.SERVER_PORT: port}

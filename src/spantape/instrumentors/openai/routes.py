@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .._endpoint import Endpoint
-from . import batches, chat, completions, decisions, embeddings, moderations, responses, threads
+from . import audio, batches, chat, completions, decisions, embeddings, images, moderations, responses, threads
 
 ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("post", "/chat/completions"): chat.ENDPOINT,
@@ -18,6 +18,12 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     ("post", "/responses/input_tokens"): responses.COUNT,
     ("post", "/embeddings"): embeddings.ENDPOINT,
     ("post", "/completions"): completions.ENDPOINT,
+    ("post", "/images/generations"): images.GENERATION,
+    ("post", "/images/edits"): images.EDIT,
+    ("post", "/images/variations"): images.VARIATION,
+    ("post", "/audio/speech"): audio.SPEECH,
+    ("post", "/audio/transcriptions"): audio.TRANSCRIPTION,
+    ("post", "/audio/translations"): audio.TRANSLATION,
     ("post", "/moderations"): moderations.ENDPOINT,
     ("post", "/decisions"): decisions.ENDPOINT,
     ("post", "/batches"): batches.CREATE,

@@ -9,7 +9,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
-from .._failure import FAILED
+from .._failure import failure_told
 from .._mapping import Table, dig, fields, flag, items, number, pick, plain, text, whole
 from .._messages import (
     Message,
@@ -21,6 +21,7 @@ from .._messages import (
     tool_response_part,
     uri_part,
 )
+from .usage import tokens
 
 _REQUEST: Table = {
     "assistant_id": (semconv.AGENT_ID, text),
@@ -38,9 +39,6 @@ _RESPONSE: Table = {
     "status": (semconv.RUN_STATUS, text),
     "assistant_id": (semconv.AGENT_ID, text),
     "thread_id": (semconv.CONVERSATION_ID, text),
-    "usage.prompt_tokens": (semconv.INPUT_TOKENS, whole),
-    "usage.completion_tokens": (semconv.OUTPUT_TOKENS, whole),
-    "usage.prompt_token_details.cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
 }
 _INSTRUCTIONS = ("instructions", "additional_instructions")
 _ELSEWHERE = frozenset({
@@ -72,7 +70,8 @@ def asked(body: Mapping[str, Json]) -> Attributes:
 
 def response(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of a run; one that has just begun has no usage yet."""
-    return pick(_RESPONSE, body) | _failure(fields(body.get("last_error")))
+    error = fields(body.get("last_error"))
+    return pick(_RESPONSE, body) | tokens(body.get("usage")) | (failure_told(error) if error else {})
 
 
 def answered(body: Mapping[str, Json]) -> Attributes:
@@ -169,17 +168,6 @@ def _call(call: Mapping[str, Json]) -> Part:
 def _tool(tool: Mapping[str, Json]) -> dict[str, Json]:
     kind = str(tool.get("type") or "function")
     return {"type": kind, **fields(tool.get(kind))}
-
-
-def _failure(error: Mapping[str, Json]) -> Attributes:
-    """Give why a run has failed, which no exception tells."""
-    code, message = text(error.get("code")), text(error.get("message"))
-    return {
-        semconv.STATUS: FAILED,
-        semconv.ERROR_TYPE: code or "_OTHER",
-        semconv.ERROR_CODE: code,
-        semconv.ERROR_MESSAGE: message,
-    } if error else {}  # fmt: skip
 
 
 def _parameters(body: Mapping[str, Json], thread: Mapping[str, Json]) -> dict[str, Json]:

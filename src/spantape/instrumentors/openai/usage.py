@@ -45,7 +45,7 @@ _OUTPUT: Table = {
     "accepted_prediction_tokens": (semconv.ACCEPTED_PREDICTION_TOKENS, _some),
     "rejected_prediction_tokens": (semconv.REJECTED_PREDICTION_TOKENS, _some),
 }
-_INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+_INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details")
 _OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 
 
