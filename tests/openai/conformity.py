@@ -28,7 +28,7 @@ from conventions import (
     is_of,
     operation,
 )
-from made import Made, due
+from made import MAY, Made, due
 
 from spantape import semconv
 
@@ -98,11 +98,11 @@ def _levels(row: Operation, attributes: Mapping[str, Any], made: Made) -> Iterab
         level = row.span.get(name)
         if level is None and not name.startswith(VARIABLE):
             yield f"{name} is no attribute of such a span"
-        elif name not in attributes and (level == REQUIRED or name in wanted):
+        elif name not in attributes and (level == REQUIRED or wanted.get(name, MAY) != MAY):
             yield f"{name} ({level}) is missing"
         elif name in attributes and name not in wanted and level != REQUIRED:
             yield f"{name} ({level}) is {attributes[name]!r}, which nobody told"
-        elif name in attributes and wanted.get(name, True) not in (True, attributes[name]):
+        elif name in attributes and wanted.get(name, True) not in (True, MAY, attributes[name]):
             yield f"{name} is {attributes[name]!r}, not {wanted[name]!r}"
 
 
@@ -111,7 +111,7 @@ def metrics(found: Mapping[str, Any], attributes: Mapping[str, Any], made: Made,
     row = operation(made.request)
     table = METRICS[names, row.is_inference]
     yield from (f"{name} is no metric of the {names} names" for name in found if name not in table)
-    for name in sorted(_expected(row, attributes, made, names) - set(found)):
+    for name in sorted(_expected(row, attributes, names) - set(found)):
         yield f"the metric {name} is missing"
     for name, metric in found.items():
         if name in table:
@@ -119,7 +119,7 @@ def metrics(found: Mapping[str, Any], attributes: Mapping[str, Any], made: Made,
             yield from _amount(metric, attributes)
 
 
-def _expected(row: Operation, attributes: Mapping[str, Any], made: Made, names: str) -> set[str]:
+def _expected(row: Operation, attributes: Mapping[str, Any], names: str) -> set[str]:
     family = "gen_ai.client.inference" if names == "latest" and row.is_inference else "gen_ai.client.operation"
     wanted = {f"{family}.duration"}
     used = {key for key in ("input_tokens", "output_tokens") if f"gen_ai.usage.{key}" in attributes}
@@ -128,7 +128,7 @@ def _expected(row: Operation, attributes: Mapping[str, Any], made: Made, names: 
     elif row.is_inference:
         wanted |= {f"{family}.usage.input_tokens", f"{family}.usage.output_tokens"}
         wanted |= {f"{family}.operation.{key}" for key in used}
-    if made.streams and made.answers and (row.is_inference or names == "current"):
+    if "gen_ai.response.time_to_first_chunk" in attributes and (row.is_inference or names == "current"):
         wanted.add(f"{family}.time_to_first_chunk")
     return wanted
 

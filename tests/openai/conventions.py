@@ -102,6 +102,8 @@ _CALL: SpanType = {
     **_level(REQUIRED, "gen_ai.operation.name gen_ai.provider.name"),
     **_level(CONDITIONAL, "gen_ai.request.model server.port error.type"),
     "server.address": RECOMMENDED,
+    # Ours beyond inferences and agents: every call inside a conversation of the application's is said to be of it.
+    "gen_ai.conversation.id": CONDITIONAL,
 }
 _SAMPLING: SpanType = {
     **_level(CONDITIONAL, "choice.count seed stream top_k", "gen_ai.request."),
@@ -111,7 +113,7 @@ _SAMPLING: SpanType = {
 _SAID = _level(OPT_IN, "system_instructions input.messages output.messages tool.definitions", "gen_ai.")
 INFERENCE: SpanType = {
     **_CALL, **_SAMPLING, **_USAGE, **_SAID,
-    **_level(CONDITIONAL, "conversation.id output.type prompt.name prompt.version", "gen_ai."),
+    **_level(CONDITIONAL, "output.type prompt.name prompt.version", "gen_ai."),
     "gen_ai.conversation.compacted": RECOMMENDED,
     **_level(RECOMMENDED, "id model finish_reasons time_to_first_chunk", "gen_ai.response."),
     **_level(CONDITIONAL, "openai.request.service_tier openai.response.service_tier"),
@@ -146,6 +148,11 @@ UNKNOWN: SpanType = {
     "gen_ai.conversation.compacted": RECOMMENDED,
     "gen_ai.response.finish_reasons": RECOMMENDED,
 }  # fmt: skip
+MEDIA: SpanType = {
+    **UNKNOWN,
+    **_level(CONDITIONAL, "gen_ai.output.type gen_ai.request.choice.count gen_ai.request.stream"),
+    **_level(RECOMMENDED, "gen_ai.request.temperature gen_ai.response.time_to_first_chunk"),
+}
 
 
 @dataclass(frozen=True)
@@ -163,21 +170,30 @@ class Operation:
 
 
 _CHAT = Operation("chat", INFERENCE)
-_AGENT = Operation("invoke_agent", INVOKE_AGENT, "gen_ai.agent.name", lacks="finish_reasons|openai")
+_AGENT = Operation("invoke_agent", INVOKE_AGENT, "gen_ai.agent.name", lacks="finish_reasons|status|openai")
 _BATCH = "response.id|response.status|finish_reasons|usage"  # which are the batch's own, under spantape.batch
 OPERATIONS: Mapping[str, Operation] = {
     r"POST .*/chat/completions": _CHAT,
     r"POST .*/responses": _CHAT,
     r"GET .*/responses/[^/]+": Operation("fetch_response", FETCH_RESPONSE),
-    r"POST .*/completions": Operation("text_completion", INFERENCE, lacks="service_tier"),
+    r"POST .*/completions": Operation("text_completion", INFERENCE, lacks="service_tier|api.type"),
     r"POST .*/embeddings": Operation("embeddings", EMBEDDINGS),
     r"POST .*/threads/runs": _AGENT,
     r"POST .*/threads/[^/]+/runs": _AGENT,
     r"POST .*/threads/[^/]+/runs/[^/]+/submit_tool_outputs": _AGENT,
+    # --- over a websocket: a turn each
+    r"WS .*/responses": _CHAT,
+    r"WS .*/realtime": Operation("chat", INFERENCE, lacks="api.type"),
     # --- ours, named after the client's methods
     r"POST .*/responses/compact": Operation("compact_response", UNKNOWN, lacks="status|finish_reasons"),
     r"POST .*/responses/input_tokens": Operation("count_tokens", UNKNOWN, lacks="usage"),
     r"POST .*/responses/[^/]+/cancel": Operation("cancel_response", UNKNOWN, lacks="usage"),
+    r"POST .*/images/generations": Operation("image_generation", MEDIA),
+    r"POST .*/images/edits": Operation("image_edit", MEDIA),
+    r"POST .*/images/variations": Operation("image_variation", MEDIA),
+    r"POST .*/audio/speech": Operation("speech", MEDIA),
+    r"POST .*/audio/transcriptions": Operation("transcription", MEDIA),
+    r"POST .*/audio/translations": Operation("translation", MEDIA),
     r"POST .*/moderations": Operation("moderation", UNKNOWN),
     r"POST .*/decisions": Operation("decision", UNKNOWN),
     r"POST .*/batches": Operation("create_batch", UNKNOWN, lacks=_BATCH),
@@ -209,19 +225,26 @@ class Metric:
 
 
 EVERY_METRIC: SpanType = {
-    **{name: level for name, level in _CALL.items() if name != "error.type"},
+    **{name: level for name, level in _CALL.items() if name not in ("error.type", "gen_ai.conversation.id")},
     "gen_ai.response.model": RECOMMENDED,
     **_level(RECOMMENDED, "openai.response.service_tier openai.response.system_fingerprint"),
 }
-_ERROR, _TYPE, _MODALITY = (
-    frozenset({name}) for name in ("error.type", "gen_ai.token.type", "gen_ai.token.modality")
-)
+_ERROR, _TYPE, _MODALITY = (frozenset({name}) for name in ("error.type", "gen_ai.token.type", "gen_ai.token.modality"))
 _TIME, _DURATION = Metric("Histogram", "s", SECONDS), Metric("Histogram", "s", SECONDS, _ERROR)
 _COUNTED, _EACH = Metric("Sum", "{token}", None, _MODALITY), Metric("Histogram", "{token}", TOKENS, _ERROR)
 _INFER = "gen_ai.client.inference."
 # Ours: the conventions have no metric of money yet.
 _COST = {"spantape.client.operation.cost": Metric("Histogram", "USD")}
+_CURRENT = {
+    "gen_ai.client.operation.duration": _DURATION,
+    "gen_ai.client.operation.time_to_first_chunk": _TIME,
+    "gen_ai.client.operation.time_per_output_chunk": _TIME,
+    "gen_ai.client.token.usage": Metric("Histogram", "{token}", TOKENS, _TYPE),
+    **_COST,
+}
 METRICS: Mapping[tuple[str, bool], Mapping[str, Metric]] = {
+    ("current", True): _CURRENT,
+    ("current", False): _CURRENT,
     ("latest", True): {
         f"{_INFER}duration": _DURATION,
         f"{_INFER}time_to_first_chunk": _TIME,
@@ -236,14 +259,7 @@ METRICS: Mapping[tuple[str, bool], Mapping[str, Metric]] = {
         **_COST,
     },
     ("latest", False): {"gen_ai.client.operation.duration": _DURATION, **_COST},
-    **dict.fromkeys([("current", True), ("current", False)], {
-        "gen_ai.client.operation.duration": _DURATION,
-        "gen_ai.client.operation.time_to_first_chunk": _TIME,
-        "gen_ai.client.operation.time_per_output_chunk": _TIME,
-        "gen_ai.client.token.usage": Metric("Histogram", "{token}", TOKENS, _TYPE),
-        **_COST,
-    }),
-}  # fmt: skip
+}
 """By set of names, and whether the operation is an inference."""
 
 EVENT = "gen_ai.client.inference.operation.details"

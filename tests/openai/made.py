@@ -27,6 +27,7 @@ class Made:
     address: tuple[str, int]
     error: BaseException | None = None
     content: bool = True
+    conversation: str | None = None
 
     @classmethod
     def of(cls, request: Request, reply: Reply | None, *, taken: int | None = None, **how: Any) -> Made:
@@ -41,7 +42,7 @@ class Made:
 
     @property
     def streams(self) -> bool:
-        return self.sent.get("stream") in (True, "true")
+        return self.sent.get("stream") in (True, "true") or self.sent.get("stream_format") == "sse"
 
     @property
     def bodies(self) -> list[Mapping[str, Any]]:
@@ -56,7 +57,8 @@ class Made:
 
 
 Due = Callable[[Made], Any]
-"""What an attribute has to be: a value, True for any, None for absent."""
+"""What an attribute has to be: a value, True for any, None for absent, `MAY` for either."""
+MAY = "may be there"
 
 
 def due(made: Made) -> dict[str, Any]:
@@ -120,12 +122,18 @@ def _failure(made: Made) -> str | None:
         return f"{type(made.error).__module__.partition('.')[0]}.{type(made.error).__qualname__}"
     if operation(made.request).name in {"fetch_response", "cancel_response"}:
         return None  # of another call
-    told = next((one for one in made.answers if one.get("type") == "error"), None)
-    told = told or _first(reversed(made.bodies), "error last_error")
+    told = next((one.get("error") or one for one in made.answers if one.get("type") == "error"), None)
+    told = told or _first(reversed(made.bodies), "error last_error status_details.error")
     return (_dig(told, "code") or _dig(told, "type") or "_OTHER") if told else None
 
 
 def _output_type(made: Made) -> str | None:
+    if "/images/" in made.request or made.request.endswith("/speech"):
+        return "image" if "/images/" in made.request else "speech"
+    if made.request.startswith("WS") and "modalities" in made.sent:
+        return "speech" if "audio" in made.sent["modalities"] else "text"
+    if "/audio/" in made.request:
+        return {"json": "json", "verbose_json": "json", "text": "text"}.get(str(made.sent.get("response_format")))
     if "audio" in (made.sent.get("modalities") or ()):
         return "speech"
     form = _first([made.sent], "response_format.type text.format.type")
@@ -145,7 +153,7 @@ def _finish_reasons(made: Made) -> Any:
     status = _told("status")(made)
     fetched = operation(made.request).name in {"fetch_response", "cancel_response"}
     is_open = status in {"queued", "in_progress"} and (fetched or _told("background")(made))
-    return _choices(made) or (bool(status) and not is_open)
+    return _choices(made) or (isinstance(status, str) and not is_open)
 
 
 def _compacted(made: Made) -> bool:
@@ -164,9 +172,12 @@ def _instructions(made: Made) -> Any:
 
 def _said(made: Made) -> bool:
     """Say whether the answer has something that was said: of a stream, at least the beginning of a piece."""
-    keys = ("choices", "output", "results", "answers", "required_action")
-    told = any(body.get(key) for body in made.bodies for key in keys)
-    pieces = any("delta" in one or _dig(one, "item.type") not in (None, "message") for one in made.answers)
+    keys = ("choices", "output", "results", "answers", "required_action", "data", "text", "b64_json")
+    if "/audio/" in made.request and not made.streams:
+        return made.error is None  # whose answer need not be JSON
+    told = any(body.get(key) for body in made.bodies for key in keys if "partial" not in str(body.get("type")))
+    begun = any(_dig(one, "item.type") not in (None, "message") for one in made.answers)
+    pieces = begun or any("delta" in one or "audio" in one for one in made.answers)
     return told or pieces or any(one.get("object") in {"batch", "thread.message"} for one in made.answers)
 
 
@@ -175,18 +186,26 @@ def _dimensions(made: Made) -> Any:
     return bool(vectors) or _sent("dimensions")(made)
 
 
+def _first_chunk(made: Made) -> Any:
+    """Want the time wherever chunks came; the client's `speech.create` may have read them all at once."""
+    came = any(one.get("type") != "error" for one in made.answers)
+    return made.streams and came and (MAY if made.request.endswith("/audio/speech") else True)
+
+
 def _opt_in(rule: Due) -> Due:
     return lambda made: made.content and bool(rule(made))
 
 
-_DETAILS = {"input": "prompt_tokens_details input_tokens_details", "output": "completion_tokens_details output_tokens_details"}
+_DETAILS = {
+    "input": "prompt_tokens_details input_tokens_details input_token_details prompt_token_details",
+    "output": "completion_tokens_details output_tokens_details output_token_details",
+}
 
 
 def _details(of: str, key: str) -> Due:
     return _told(" ".join(f"usage.{place}.{key}" for place in _DETAILS[of].split()))
 
 
-_RUN = "thread_id"
 DUE: Mapping[str, Due] = {
     "gen_ai.operation.name": lambda made: operation(made.request).name,
     "gen_ai.provider.name": _provider,
@@ -197,7 +216,10 @@ DUE: Mapping[str, Due] = {
     "openai.api.type": lambda made: "responses" if made.request.endswith("/responses") else "chat_completions",
     "gen_ai.agent.id": _either(_told("assistant_id"), _sent("assistant_id")),
     "gen_ai.conversation.id": _either(
-        _told(f"conversation.id {_RUN}"), lambda made: made.path_id("threads"), _sent("conversation.id conversation")
+        _told("conversation.id thread_id conversation_id"),
+        lambda made: made.path_id("threads"),
+        _sent("conversation.id conversation"),
+        lambda made: made.conversation,
     ),
     "gen_ai.conversation.compacted": _compacted,
     "gen_ai.output.type": _output_type,
@@ -224,7 +246,7 @@ DUE: Mapping[str, Due] = {
     "gen_ai.response.model": _told("model"),
     "gen_ai.response.status": _told("status"),
     "gen_ai.response.finish_reasons": _finish_reasons,
-    "gen_ai.response.time_to_first_chunk": lambda made: made.streams and bool(made.answers),
+    "gen_ai.response.time_to_first_chunk": _first_chunk,
     "gen_ai.embeddings.dimension.count": _dimensions,
     "gen_ai.usage.input_tokens": _told("usage.prompt_tokens usage.input_tokens"),
     "gen_ai.usage.output_tokens": _told("usage.completion_tokens usage.output_tokens"),
@@ -242,7 +264,7 @@ DUE: Mapping[str, Due] = {
     },
     "gen_ai.system_instructions": _opt_in(_instructions),
     "gen_ai.input.messages": _opt_in(
-        _sent("messages input additional_messages thread.messages tool_outputs prompt")
+        _sent("messages input additional_messages thread.messages tool_outputs prompt file image")
     ),
     "gen_ai.output.messages": _opt_in(_said),
     "gen_ai.tool.definitions": _opt_in(

@@ -23,8 +23,8 @@ PARTS: Mapping[str, Part] = {
     "tool_call_response": Part({"response": object}, _ID),
     "server_tool_call": Part({"name": str, "server_tool_call": dict}, _ID),
     "server_tool_call_response": Part({"server_tool_call_response": dict}, _ID),
-    # Ours: the conventions have `content`, the bytes; of those we keep the size and the digest, always.
-    "blob": Part({"modality": str, "size": int, "sha256": str}, _MIME),
+    # Ours: the conventions have `content`, the bytes; of those we keep the size and, of what passes whole, the digest.
+    "blob": Part({"modality": str}, _MIME | {"size": int, "sha256": str}),
     "file": Part({"modality": str, "file_id": str}, _MIME),
     "uri": Part({"modality": str, "uri": str}, _MIME),
     "compaction": Part({}, _ID | {"content": str}),
@@ -84,6 +84,8 @@ def _part(part: Any, where: str) -> Iterable[str]:
         return
     if part.get("type") == "uri" and str(part.get("uri")).startswith("data:"):
         yield f"{where} is a data: URL"
+    if part.get("type") == "blob" and "content" in part:
+        yield f"{where} has bytes"
     if part.get("type") == "generic" and not isinstance(part.get("generic_type"), str):
         yield f"{where} is generic without a generic_type"
     for name in _INNER:
