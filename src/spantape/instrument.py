@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 import time
@@ -146,7 +147,8 @@ class Recording:
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
         instrumentor.instrument(tape=Tape.of(self.settings, SCOPE, self._tracing.starter(SCOPE)), skip_dep_check=True)
-        logger.info("%s", self._about())
+        if logger.isEnabledFor(logging.INFO):  # looking up a version takes longer than all the rest
+            logger.info("%s", self._about())
 
     def stop(self) -> None:
         """Undo `start`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,8 @@ import conformity
 from made import Made
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs import export as logs_export
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -44,24 +45,40 @@ class Looking(Sampler):
         return "looking"
 
 
+class _Providers:
+    """Of all three kinds, and what they give to; made once, as making them takes longer than a call does."""
+
+    def __init__(self) -> None:
+        self.sampler, self.spans, self.logs = Looking(), InMemorySpanExporter(), Memory()
+        self.reader = InMemoryMetricReader(dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA))
+        self.tracers = TracerProvider(sampler=self.sampler, shutdown_on_exit=False)
+        self.tracers.add_span_processor(SimpleSpanProcessor(self.spans))
+        self.meters = MeterProvider([self.reader], shutdown_on_exit=False)
+        self.loggers = LoggerProvider(shutdown_on_exit=False)
+        self.loggers.add_log_record_processor(logs_export.SimpleLogRecordProcessor(self.logs))
+
+    def clear(self) -> None:
+        self.sampler.seen.clear()
+        self.spans.clear()
+        self.logs.clear()
+        self.reader.get_metrics_data()
+
+
+_providers = functools.cache(_Providers)
+
+
 class Listening:
     """Instruments, and listens in all three ways: spans, metrics under one set of names, events."""
 
     def __init__(self, names: str, *, content: bool) -> None:
+        self.names, self.content, self._heard = names, content, _providers()
         spantape.uninstrument()
-        self.names, self.content = names, content
-        self.sampler, self._memory, self.reader, self._logs = (
-            Looking(), InMemorySpanExporter(), InMemoryMetricReader(), Memory()
-        )  # fmt: skip
-        tracers = TracerProvider(sampler=self.sampler, shutdown_on_exit=False)
-        tracers.add_span_processor(SimpleSpanProcessor(self._memory))
-        loggers = LoggerProvider(shutdown_on_exit=False)
-        loggers.add_log_record_processor(logs_export.SimpleLogRecordProcessor(self._logs))
+        self._heard.clear()
         spantape.instrument(
             files=False,
-            tracer_provider=tracers,
-            meter_provider=MeterProvider([self.reader], shutdown_on_exit=False),
-            logger_provider=loggers,
+            tracer_provider=self._heard.tracers,
+            meter_provider=self._heard.meters,
+            logger_provider=self._heard.loggers,
             metrics=names,
             events=True,
             capture_content="SPAN_AND_EVENT" if content else "NO_CONTENT",
@@ -70,15 +87,15 @@ class Listening:
 
     @property
     def spans(self) -> list[Any]:
-        return list(self._memory.get_finished_spans())
+        return list(self._heard.spans.get_finished_spans())
 
     def deviations(self, made: Made) -> list[str]:
         """Give all that deviates from the conventions in the spans, metrics and events of one call."""
-        if len(self.spans) != 1 or len(self.sampler.seen) != 1:
+        if len(self.spans) != 1 or len(self._heard.sampler.seen) != 1:
             return [f"{len(self.spans)} spans"]
         (span,), made = self.spans, replace(made, content=self.content)
-        events = [one.log_record for one in self._logs.get_finished_logs()]
-        wrong = [*conformity.span(span, self.sampler.seen[0], made)]
+        events = [one.log_record for one in self._heard.logs.get_finished_logs()]
+        wrong = [*conformity.span(span, self._heard.sampler.seen[0], made)]
         wrong += conformity.metrics(self._metrics(), span.attributes, made, self.names)
         if len(events) != (1 if conformity.operation(made.request).is_inference else 0):
             return [*wrong, f"{len(events)} events"]
@@ -87,6 +104,6 @@ class Listening:
         return wrong
 
     def _metrics(self) -> dict[str, Any]:
-        data = self.reader.get_metrics_data()
+        data = self._heard.reader.get_metrics_data()
         scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
         return {metric.name: metric for scope in scopes for metric in scope.metrics}
