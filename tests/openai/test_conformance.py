@@ -153,8 +153,8 @@ OTHERS = [(name, manner) for name in ("chat", "embeddings") for manner in PLAIN_
 
 
 @pytest.mark.parametrize(("name", "manner"), [*((name, "create") for name in EVERY), *OTHERS])
-def test_timeouts(name: str, manner: str, server: ScriptedServer, listening: Listening) -> None:
-    hold = threading.Event()
+def test_timeouts(name: str, manner: str, server: ScriptedServer) -> None:
+    hold, listening = threading.Event(), Listening("current", content=True)
     server.replies(Reply({}).but(hold=hold))
     with pytest.raises(openai.APITimeoutError) as raised:
         in_manner(manner, EVERY[name], server.url, max_retries=0, timeout=0.03)
