@@ -47,7 +47,7 @@ EVERYTHING: dict[str, Any] = {
     "presence_penalty": -1,
     "temperature": 0,
     "reasoning_effort": "low",
-    "extra_body": {"top_k": 3},
+    "top_k": 3,
     "response_format": {"type": "json_object"},
 }
 PLAIN: list[Any] = [{"role": "user", "content": SAID}]
@@ -82,7 +82,8 @@ TEMPLATE = {"id": "pmpt_1", "version": "7", "variables": {"name": "Ada", "photo"
 
 
 def _chat(**more: Any) -> Case:
-    return Case("chat.completions.create", {**BODY, **more}, "chat")
+    known = {name: more.pop(name) for name in ("messages", "tools", "functions") if name in more}
+    return Case("chat.completions.create", {**BODY, **known, "extra_body": more}, "chat")  # old versions know not all
 
 
 def _asked(**more: Any) -> Case:

@@ -219,7 +219,9 @@ def test_an_answer_that_the_client_cannot_parse(server: ScriptedServer, listenin
     server.replies(reply)
     with pytest.raises(ValueError) as raised:
         WAYS["parse"].run(server.url)
-    assert listening.deviations(made(server, reply, error=raised.value)) == []
+    # openai 1.40 parses after the call, which by then has succeeded
+    failed = None if openai.__version__.startswith("1.40.") else raised.value
+    assert listening.deviations(made(server, reply, error=failed)) == []
 
 
 # --- the tables themselves

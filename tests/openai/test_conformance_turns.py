@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("websockets")
+pytest.importorskip("openai.resources.beta.realtime", reason="this version has no websockets")
 
 from listening import Listening
 from made import Made

@@ -13,19 +13,29 @@ from made import Made
 
 SENT = {"model": "m", "temperature": 0.5, "messages": [{"role": "user", "content": "hi"}]}
 TOLD = {
-    "id": "c", "model": "m-1", "choices": [{"index": 0, "finish_reason": "stop", "message": {}}],
+    "id": "c",
+    "model": "m-1",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {}}],
     "usage": {"prompt_tokens": 3, "completion_tokens": 2},
 }
 MADE = Made("POST /v1/chat/completions", SENT, [TOLD], ("h", 443))
 STARTED = {
-    "gen_ai.operation.name": "chat", "gen_ai.provider.name": "h", "gen_ai.request.model": "m",
-    "server.address": "h", "server.port": 443,
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "h",
+    "gen_ai.request.model": "m",
+    "server.address": "h",
+    "server.port": 443,
 }
 SPAN: dict[str, Any] = {
     **STARTED,
-    "gen_ai.request.temperature": 0.5, "openai.api.type": "chat_completions", "gen_ai.response.id": "c",
-    "gen_ai.response.model": "m-1", "gen_ai.response.finish_reasons": ("stop",),
-    "gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 2, "spantape.retries": 0,
+    "gen_ai.request.temperature": 0.5,
+    "openai.api.type": "chat_completions",
+    "gen_ai.response.id": "c",
+    "gen_ai.response.model": "m-1",
+    "gen_ai.response.finish_reasons": ("stop",),
+    "gen_ai.usage.input_tokens": 3,
+    "gen_ai.usage.output_tokens": 2,
+    "spantape.retries": 0,
     "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]',
     "gen_ai.output.messages": '[{"role": "assistant", "parts": []}]',
 }
