@@ -8,9 +8,11 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
+from spantape.instrumentors.openai.routes import ENDPOINTS
 from spantape.settings import Settings, variables
 
 ROOT = Path(__file__).parent.parent
+OPENAI = "<!-- endpoints: made by docs/generate.py -->", "<!-- end of endpoints -->"
 BEGIN, END = "<!-- settings: made by docs/generate.py -->", "<!-- end of settings -->"
 
 
@@ -34,7 +36,7 @@ def accepted() -> str:
 
 
 def shown(default: object) -> str:
-    if default is None:
+    if default in (None, ()):
         return "–"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
@@ -60,14 +62,26 @@ certificates, compression, time-out), `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIB
 """
 
 
-def readme(text: str) -> str:
-    made = f"{BEGIN}\n{table()}\n{END}"
-    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: made, text, flags=re.DOTALL)
+def endpoints() -> str:
+    rows = ["| request | `operation` | streams |", "| --- | --- | --- |"]
+    for (method, path), endpoint in ENDPOINTS.items():
+        streams = "yes" if endpoint.join is not None else ""
+        rows.append(f"| `{method.upper()} {path}` | `{endpoint.operation}` | {streams} |")
+    return "\n".join(rows)
+
+
+def between(path: Path, begin: str, end: str, made: str) -> str:
+    text = path.read_text(encoding="utf-8")
+    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{made}\n{end}", text, flags=re.DOTALL)
 
 
 def pages() -> dict[Path, str]:
-    target = ROOT / "README.md"
-    return {ROOT / "docs" / "settings.md": page(), target: readme(target.read_text(encoding="utf-8"))}
+    readme, openai = ROOT / "README.md", ROOT / "docs" / "openai.md"
+    return {
+        ROOT / "docs" / "settings.md": page(),
+        readme: between(readme, BEGIN, END, table()),
+        openai: between(openai, *OPENAI, endpoints()),
+    }
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import operator
 from collections.abc import Mapping, Sequence
@@ -55,6 +56,13 @@ class Row:
         except AttributeError:
             return None
         return found if hasattr(found, self.method) else None
+
+    def streams_with(self, client: Any) -> bool:
+        """Say whether this version of openai can stream the answer."""
+        return (
+            not self.streaming
+            or "stream" in inspect.signature(getattr(self.resource_of(client), self.method)).parameters
+        )
 
     def call(self, client: Any, prefix: str = "", *, stream: bool) -> Any:
         """Make a call, by way of `with_raw_response` or the like; a file is opened anew for each."""

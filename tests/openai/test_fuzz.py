@@ -126,7 +126,8 @@ def test_malformed_answers(row: Row, pairs: Pairs, spans: Spans) -> None:
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("row", [row for row in ROWS if row.chunks], ids=lambda row: row.name)
 def test_malformed_streams(row: Row, pairs: Pairs, spans: Spans) -> None:
-    client_with(row, pairs)
+    if not row.streams_with(client_with(row, pairs)):
+        pytest.skip(f"this version of openai does not stream {row.name}")
     is_recorded = route("post", row.path) is not None
 
     def check(kind: str, answer: malformed.Answer, act: Act) -> None:

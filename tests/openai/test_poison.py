@@ -6,11 +6,13 @@ frame: the functions that consist of a guard and of handing through what the cli
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
 import inspect
 import logging
+import sys
+import threading
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,14 @@ from typing import Any
 import pytest
 from openai_calls import CASES, make, there
 from openai_ways import BODY, USAGE, WAYS, sync_client
+from response_ways import HAS_RESPONSES
 from response_ways import WAYS as RESPONSES
 
 import openai
 import spantape
 from spantape.testing import ScriptedServer, error, response
+
+Run = Callable[[ScriptedServer], Any]
 
 MODULES = [
     "content",
@@ -33,6 +38,7 @@ MODULES = [
     "instrumentors._estimate",
     "instrumentors._events",
     "instrumentors._failure",
+    "instrumentors._frame",
     "instrumentors._mapping",
     "instrumentors._messages",
     "instrumentors._metrics",
@@ -85,9 +91,9 @@ MODULES = [
 ]
 FRAME = {
     "instrumentors._estimate.Estimator._load",
-    "instrumentors._call.Frame.__init__",
-    "instrumentors._call.Frame.__enter__",
-    "instrumentors._call.Frame.__exit__",
+    "instrumentors._frame.Frame.__init__",
+    "instrumentors._frame.Frame.__enter__",
+    "instrumentors._frame.Frame.__exit__",
     "instrumentors._stream.Watched.__next__",
     "instrumentors._stream.Watched.__anext__",
     "instrumentors._stream.Watched.__iter__",
@@ -146,11 +152,25 @@ ITEMS = [
     {"type": "item_reference", "id": "i"},
 ]
 TOOLS = [{"type": "mcp", "server_label": "dice", "server_url": "https://x.example", "require_approval": "never"}]
+WITH_TOOLS = [
+    {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "hi"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8gaGVsbG8gaGVsbG8="}},
+        ],
+    },
+    {
+        "role": "assistant",
+        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+    },
+    {"role": "tool", "tool_call_id": "1", "content": "done"},
+]
 SERVED = [{"type": "web_search_call", "id": "w", "status": "completed", "action": {"type": "search", "query": "q"}}]
 HAS_WEBSOCKETS = all(map(importlib.util.find_spec, ("websockets", "openai.resources.realtime")))
 
 
-def functions() -> Iterator[str]:
+def functions() -> Iterator[tuple[str, types.CodeType]]:
     for name in MODULES:
         module = importlib.import_module(f"spantape.{name}")
         for owner in [module, *(value for value in vars(module).values() if inspect.isclass(value))]:
@@ -161,10 +181,11 @@ def functions() -> Iterator[str]:
                 inner = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
                 inner = inner.fget if isinstance(inner, property) else inner
                 if inspect.isfunction(inner) and inner.__code__.co_filename == module.__file__:
-                    yield f"{prefix}.{attribute}"
+                    yield f"{prefix}.{attribute}", inner.__code__
 
 
-POISONED = sorted(set(functions()) - FRAME)
+CODES = dict(functions())
+POISONED = sorted(CODES.keys() - FRAME)
 
 
 class Poison(Exception):
@@ -194,37 +215,37 @@ def poison(place: str, patch: pytest.MonkeyPatch) -> None:
                 patch.setattr(module, attribute, stand_in)
 
 
-def outcome(run: Callable[[], Any]) -> tuple[str, str]:
-    try:
-        return run()
-    except openai.APIError as raised:
-        return type(raised).__name__, str(raised)
+def outcome(run: Run) -> tuple[str, Any]:
+    with ScriptedServer() as server, spantape.session("5", topic="t", extra=1):
+        try:
+            return "result", run(server)
+        except openai.APIError as raised:
+            return type(raised).__name__, str(raised)
 
 
-def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
-    """Make calls of the kinds that between them run through all of our code."""
+def usual() -> dict[str, Run]:
+    """Give calls that between them run through what all calls share."""
+    ways = ["create", "async stream", "raw", "streaming response, lines", "streaming response, bytes"]
 
-    def failing() -> tuple[str, str]:
+    def failing(server: ScriptedServer) -> Any:
         server.replies(error(400, "no"))
         return WAYS["create"].run(server.url)
 
-    def left_early() -> tuple[str, str]:
+    def left_early(server: ScriptedServer) -> Any:
         with sync_client(server.url) as client, client.chat.completions.create(**BODY, **USAGE) as chunks:
-            return "left early", next(chunks).choices[0].delta.role or ""
+            return next(chunks).choices[0].delta.role
 
-    def tools() -> tuple[str, str]:
-        image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8gaGVsbG8gaGVsbG8="}}
-        messages = [
-            {"role": "user", "content": [{"type": "text", "text": "hi"}, image]},
-            {
-                "role": "assistant",
-                "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
-            },
-            {"role": "tool", "tool_call_id": "1", "content": "done"},
-        ]
-        return WAYS["stream"].run(server.url, messages=messages)
+    return {name: chat(name) for name in ways} | {"failing": failing, "left early": left_early}
 
-    def media() -> tuple[str, str]:
+
+def chat(name: str, **body: Any) -> Run:
+    return lambda server: WAYS[name].run(server.url, **body)
+
+
+def special() -> dict[str, Run]:
+    """Give calls that run through what only some endpoints have."""
+
+    def media(server: ScriptedServer) -> Any:
         with sync_client(server.url) as client:
             sound: Any = ("a.mp3", b"sound")
             heard = client.audio.transcriptions.create(model="whisper-1", file=sound, response_format="text")
@@ -234,49 +255,83 @@ def scenario(server: ScriptedServer) -> list[tuple[str, str]]:
                 spoken = b"".join(response.iter_bytes(50))
             client.audio.speech.create(model="tts", input="a", voice="alloy", extra_body={"stream_format": "sse"})
             edited: Any = client.images.edit(model="gpt-image-1", prompt="a", image=b"picture")
-            return str(heard), f"{spoken!r} {edited.data[0].b64_json}"
+            return str(heard), spoken, edited.data[0].b64_json
 
-    def text_stream() -> Any:
+    def text_stream(server: ScriptedServer) -> Any:
         with sync_client(server.url) as client:
             chunks = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=["a", "b"], stream=True)
-            return "text", [chunk.choices[0].text for chunk in chunks]
+            return [chunk.choices[0].text for chunk in chunks]
 
-    def run_stream() -> Any:
+    def run_stream(server: ScriptedServer) -> Any:
         with sync_client(server.url) as client:
             thread: Any = {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}
             with client.beta.threads.create_and_run_stream(assistant_id="asst_7", thread=thread) as events:
-                return "run", "".join(events.text_deltas)
+                return "".join(events.text_deltas)
 
-    def fetching() -> tuple[str, str]:
+    def fetching(server: ScriptedServer) -> Any:
         server.replies(response("x", status="failed", error={"code": "bad", "message": "no"}), response(output=SERVED))
         with sync_client(server.url) as client:
             client.responses.create(model="gpt-4o", prompt={"id": "p", "variables": {"a": "b"}})
-            return "fetched", str(client.responses.retrieve("resp_7").id)
+            return client.responses.retrieve("resp_7").id
 
-    with spantape.session("5", topic="t", extra=1):
-        newer = [RESPONSES[name] for name in ("async create", "stream", "stream helper") if name in RESPONSES]
-        ways = ["create", "async stream", "raw", "streaming response, lines", "streaming response, bytes"]
-        results = [outcome(functools.partial(WAYS[name].run, server.url)) for name in ways]
-        cases = [CASES[name] for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs")]
-        others = [functools.partial(make, "create", case, server.url) for case in cases if there(case.path)]
-        results += [outcome(functools.partial(way.run, server.url, input=ITEMS, tools=TOOLS)) for way in newer]
-        runs = [failing, left_early, tools, media, text_stream, run_stream, *others, *([fetching] if newer else [])]
-        return results + [outcome(run) for run in runs] + websockets()
+    runs: dict[str, Run] = {"tools": chat("stream", messages=WITH_TOOLS), "media": media}
+    runs |= {"text stream": text_stream, "run stream": run_stream}
+    for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs"):
+        if there(CASES[name].path):
+            runs[name] = lambda server, name=name: make("create", CASES[name], server.url)  # type: ignore[misc]
+    for name in ("async create", "stream", "stream helper") if HAS_RESPONSES else ():
+        runs[f"responses: {name}"] = lambda server, name=name: RESPONSES[name].run(  # type: ignore[misc]
+            server.url, input=ITEMS, tools=TOOLS
+        )
+        runs["fetching"] = fetching
+    return runs | ({"websockets": websockets} if HAS_WEBSOCKETS else {})
 
 
-def websockets() -> list[tuple[str, str]]:
-    """Talk over a websocket, where the client can: typed, spoken and left in the middle."""
-    if not HAS_WEBSOCKETS:
-        return []
+def websockets(server: ScriptedServer) -> Any:
+    """Talk over a websocket: typed, spoken and left in the middle."""
     from realtime_ways import scene
 
     return scene()
 
 
+USUAL, SPECIAL = usual(), special()
+Reached = dict[str, set[str]]
+
+
 @pytest.fixture(scope="module")
-def expected() -> list[tuple[str, str]]:
-    with ScriptedServer() as server:
-        return scenario(server)
+def expected() -> dict[str, tuple[str, Any]]:
+    return {name: outcome(run) for name, run in {**USUAL, **SPECIAL}.items()}
+
+
+@pytest.fixture(scope="module")
+def reached(tmp_path_factory: pytest.TempPathFactory) -> Reached:
+    """Find out which functions each call runs through, in this thread or in ours."""
+    found: Reached = {}
+    seen: set[Any] = set()
+
+    def note(frame: Any, event: str, _: Any) -> None:
+        if event == "call":
+            seen.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
+
+    for name, run in {**USUAL, **SPECIAL}.items():
+        threading.setprofile(note)
+        sys.setprofile(note)
+        spantape.instrument(base_dir=tmp_path_factory.mktemp("records"))
+        outcome(run)
+        spantape.uninstrument()
+        sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]
+        found[name] = {place for place, code in CODES.items() if (code.co_filename, code.co_firstlineno) in seen}
+        seen.clear()
+    return found
+
+
+def chosen(place: str, reached: Reached) -> dict[str, Run]:
+    """Give the calls that run through a function: of those that share much with others, only the usual ones."""
+    found = {name: run for name, run in USUAL.items() if place in reached[name]}
+    return (
+        found or {name: run for name, run in SPECIAL.items() if place in reached[name]} or {"create": USUAL["create"]}
+    )
 
 
 @pytest.mark.usefixtures("forgiving")
@@ -284,8 +339,8 @@ def expected() -> list[tuple[str, str]]:
 @pytest.mark.parametrize("place", POISONED)
 def test_poisoned(
     place: str,
-    expected: list[tuple[str, str]],
-    server: ScriptedServer,
+    expected: dict[str, tuple[str, Any]],
+    reached: Reached,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -293,12 +348,18 @@ def test_poisoned(
     spantape.instrument(base_dir=tmp_path / "records")
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, logger="spantape"):
         poison(place, patch)
-        assert scenario(server) == expected
+        for name, run in chosen(place, reached).items():
+            assert outcome(run) == expected[name], name
         spantape.flush(2)
     lines = [entry.getMessage() for entry in caplog.records if "Poison" in entry.getMessage()]
     assert len(lines) <= 1, lines
 
 
+def test_nearly_all_of_it_is_reached(reached: Reached) -> None:
+    unreached = set(POISONED) - set().union(*reached.values())
+    assert len(unreached) < len(POISONED) / 5, sorted(unreached)
+
+
 def test_most_of_it_is_poisoned() -> None:
     assert len(POISONED) > 150
-    assert set(functions()) >= FRAME
+    assert CODES.keys() >= FRAME

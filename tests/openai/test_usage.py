@@ -116,6 +116,28 @@ def test_an_estimate_is_marked(model: str, server: ScriptedServer, tmp_path: Pat
     words = "\n".join(message["content"] for message in BODY["messages"])
     assert found["gen_ai.usage.input_tokens"] == len(words.encode()) + 3 * len(BODY["messages"]) + 3
     assert recorded.records[-1]["usage"]["estimated"] is True
+    assert found.get("spantape.cost.source", "estimated usage").startswith("estimated usage")
+
+
+@pytest.mark.usefixtures("encoding")
+@pytest.mark.parametrize("names", ["current", "latest"])
+def test_an_estimate_is_no_measurement(names: str, server: ScriptedServer, tmp_path: Path) -> None:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    Recorded(tmp_path, meter_provider=MeterProvider([reader], shutdown_on_exit=False), metrics=names)
+    for _ in range(2):
+        stream(server)
+        loaded()
+    data = reader.get_metrics_data()
+    assert data is not None
+    metrics = data.resource_metrics[0].scope_metrics[0].metrics
+    counted = [point for metric in metrics if "token" in metric.name for point in metric.data.data_points]
+    assert [getattr(point, "value", None) or getattr(point, "sum", 0) for point in counted if point] == [0] * len(
+        counted
+    )
+    assert not [metric.name for metric in metrics if "cost" in metric.name]
 
 
 @pytest.mark.usefixtures("encoding")

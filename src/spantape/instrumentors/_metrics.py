@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -30,6 +31,7 @@ _EVERYWHERE = (
     semconv.OPENAI_RESPONSE_SERVICE_TIER,
     semconv.OPENAI_SYSTEM_FINGERPRINT,
 )
+_GUESSED = ("gen_ai.usage.", "spantape.cost.")
 _OPERATION, _INFER = "gen_ai.client.operation", "gen_ai.client.inference"
 _COST = f"{semconv.SCOPE}.client.operation.cost"
 """Ours, as long as the conventions have none: proposed there is the same name under `gen_ai` (#443)."""
@@ -92,7 +94,7 @@ class Metrics:
     def ended(self, call: Ended) -> None:
         """Record a call."""
         shared = {key: call.attributes[key] for key in _EVERYWHERE if key in call.attributes}
-        for name, amount, more in self._measures(call):
+        for name, amount, more in self._measures(_measured(call)):
             instrument = self._instruments[name]
             record = instrument.add if name in _COUNTERS else instrument.record
             record(amount, shared | more, call.context)
@@ -108,6 +110,14 @@ def _instruments(provider: Any, scope: str) -> dict[str, Any]:
         for name, (unit, bounds, about) in _HISTOGRAMS.items()
     }
     return made | {name: meter.create_counter(name, "{token}", about) for name, (_, about) in _COUNTERS.items()}
+
+
+def _measured(call: Ended) -> Ended:
+    """Leave out an estimate, and what it would have cost: neither was measured."""
+    if not call.attributes.get(semconv.USAGE_ESTIMATED):
+        return call
+    known = {name: value for name, value in call.attributes.items() if not name.startswith(_GUESSED)}
+    return replace(call, attributes=known)
 
 
 def _charted(call: Ended) -> Iterable[Measured]:

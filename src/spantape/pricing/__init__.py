@@ -121,7 +121,7 @@ class PriceBook:
             prices = _prices(str(found.get(semconv.PROVIDER)), model, tier if tier in _TIERS else None, int(at // 60))
             cost = price(prices, found) if prices is not None and _is_split(prices, found) else None
             if cost is not None:
-                return _attributes(cost)
+                return _attributes(cost, "estimated usage × " if found.get(semconv.USAGE_ESTIMATED) else "")
         return {}
 
 
@@ -239,12 +239,12 @@ def _is_counted(found: Mapping[str, Any]) -> bool:
     return semconv.INPUT_TOKENS in found and (semconv.OUTPUT_TOKENS in found or without_output)
 
 
-def _attributes(cost: Cost) -> Attributes:
+def _attributes(cost: Cost, about: str) -> Attributes:
     return {
         semconv.COST_INPUT: float(cost.input),
         semconv.COST_OUTPUT: float(cost.output),
         semconv.COST_CACHED: None if cost.cached is None else float(cost.cached),
         semconv.COST_TOTAL: float(cost.total),
         semconv.COST_CURRENCY: cost.currency,
-        semconv.COST_SOURCE: cost.source,
+        semconv.COST_SOURCE: about + cost.source,
     }

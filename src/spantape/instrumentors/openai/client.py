@@ -16,7 +16,8 @@ from ...content import Attributes
 from ...guard import guard
 from ...jsontext import Json
 from .._body import body_of, events, is_events
-from .._call import Call, Frame
+from .._call import Call
+from .._frame import Frame
 from .._mapping import fields, given, plain
 from .._neighbours import is_suppressed
 from .._stream import Tee, WatchedBytes, end_with, watch

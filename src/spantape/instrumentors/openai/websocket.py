@@ -18,7 +18,8 @@ import wrapt
 
 from ...guard import guard
 from ...jsontext import Json
-from .._call import ABANDONED, CLOSED, Frame
+from .._call import ABANDONED, CLOSED
+from .._frame import Frame
 from .._mapping import plain
 from .._tape import Tape
 from . import responses
