@@ -70,15 +70,21 @@ _providers = functools.cache(_Providers)
 class Listening:
     """Instruments, and listens in all three ways: spans, metrics under one set of names, events."""
 
-    def __init__(self, names: str, *, content: bool) -> None:
+    def __init__(self, names: str, *, content: bool, instrumentor: Any = None) -> None:
         self.names, self.content, self._heard = names, content, _providers()
         spantape.uninstrument()
         self._heard.clear()
+        providers = {
+            "tracer_provider": self._heard.tracers,
+            "meter_provider": self._heard.meters,
+            "logger_provider": self._heard.loggers,
+        }
+        if instrumentor is not None:  # alone, with the defaults of the environment
+            instrumentor.instrument(**providers)
+            return
         spantape.instrument(
             files=False,
-            tracer_provider=self._heard.tracers,
-            meter_provider=self._heard.meters,
-            logger_provider=self._heard.loggers,
+            **providers,
             metrics=names,
             events=True,
             capture_content="SPAN_AND_EVENT" if content else "NO_CONTENT",

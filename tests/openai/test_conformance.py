@@ -22,6 +22,7 @@ from openai_ways import SAID, WAYS, sync_client
 import openai
 import spantape
 from spantape import semconv
+from spantape.instrumentors.openai import OpenAIInstrumentor
 from spantape.instrumentors.openai.routes import ENDPOINTS
 from spantape.testing import Reply, ScriptedServer, completion, error, response, response_stream, stream
 from spantape.testing.answers import default_reply
@@ -51,6 +52,19 @@ def made(server: ScriptedServer, reply: Reply | None = None, **how: Any) -> Made
 @pytest.mark.parametrize("name", CALLS)
 def test_every_way(name: str, server: ScriptedServer, listening: Listening) -> None:
     CALLS[name](server.url)
+    assert listening.deviations(made(server)) == []
+
+
+@pytest.mark.parametrize("name", [*EVERY, *(f"{name}, streamed" for name in STREAMS)])
+def test_the_instrumentor_alone(name: str, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_AND_EVENT")
+    monkeypatch.setenv("SPANTAPE_ESTIMATE_USAGE", "false")
+    instrumentor = OpenAIInstrumentor()
+    listening = Listening("current", content=True, instrumentor=instrumentor)
+    try:
+        create(server, EVERY.get(name) or STREAMS[name.removesuffix(", streamed")])
+    finally:
+        instrumentor.uninstrument()
     assert listening.deviations(made(server)) == []
 
 
