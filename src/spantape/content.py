@@ -34,7 +34,7 @@ _LABELS = frozenset({"type", "role", "id", "modality", "mime_type", "file_id", "
 
 _DATA_URL = re.compile(r"data:([^\s,;]{0,100})(?:;[^\s,;]{0,200}){0,8};base64,([\w+/%-]+=*)", re.ASCII | re.IGNORECASE)
 _LONG_RUN = re.compile(r"(?<![\w+/-])[\w+/-]{1024,}={0,2}", re.ASCII)
-_RUN = re.compile(r"[\w+/-]{64}", re.ASCII)
+_RUN = re.compile(rb"[\w+/-]{64}", re.ASCII)
 _PACKED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[0-9]", re.ASCII)
 _MOST_HASHED = 8 * 1024 * 1024
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -89,9 +89,9 @@ class ContentPolicy:
         if is_said and not self.capture:
             return None
         if self.filter is None and not isinstance(value, str):
-            text = jsontext.text(value)
-            if len(text) <= self.max_chars and '"blob"' not in text and _without_binary(text) == text:
-                return text  # nothing in it is to be changed, as in most calls
+            data = jsontext.dumps(value)
+            if len(data) <= self.max_chars and b'"blob"' not in data and not _may_hold_binary(data):
+                return data.decode()  # nothing in it is to be changed, as in most calls
         try:
             clean = self._clean(name, value)
         except RecursionError:  # it lies in itself, or is nested deeper than Python goes
@@ -178,12 +178,16 @@ def _decoded(encoded: str) -> bytes:
 
 
 def _without_binary(text: str) -> str:
-    if "ase64," in text:
+    if _may_hold_binary(text.encode("utf-8", "replace")):
         text = _DATA_URL.sub(lambda match: _described(match[1] or "text/plain", match[2]), text)
-    # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
-    if any(_RUN.match(text, at) for at in range(960, len(text), 960)):
         text = _LONG_RUN.sub(_unpacked, text)
     return text
+
+
+def _may_hold_binary(data: bytes) -> bool:
+    """Say whether there may be a data URL or a long run of base64: looking for them takes far longer."""
+    # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
+    return b"ase64," in data or any(_RUN.match(data, at) for at in range(960, len(data), 960))
 
 
 def _unpacked(run: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 import time
@@ -147,7 +148,8 @@ class Recording:
             instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
         tape = Tape.of(self.settings, SCOPE, self._tracing.starter(SCOPE), self._tracing.leaves_out)
         instrumentor.instrument(tape=tape, skip_dep_check=True)
-        logger.info("%s", self._about())
+        if logger.isEnabledFor(logging.INFO):  # to look up the versions takes as long as a call
+            logger.info("%s", self._about())
 
     def stop(self) -> None:
         """Undo `start`."""

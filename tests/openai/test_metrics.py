@@ -17,7 +17,7 @@ import spantape
 from recorded import Recorded
 from spantape.testing import ScriptedServer, completion, error
 
-CHARTED = {"gen_ai.client.operation.duration", "gen_ai.client.token.usage", "gen_ai.client.operation.cost"}
+CHARTED = {"gen_ai.client.operation.duration", "gen_ai.client.token.usage", "spantape.client.operation.cost"}
 STREAMED = {"gen_ai.client.operation.time_to_first_chunk", "gen_ai.client.operation.time_per_output_chunk"}
 USED = {"prompt_tokens": 10, "completion_tokens": 4}
 DETAILED = {
@@ -154,7 +154,7 @@ def test_off_by_setting(server: ScriptedServer, tmp_path: Path) -> None:
 def test_a_cost_is_measured(server: ScriptedServer, tmp_path: Path) -> None:
     measured = Measured(tmp_path)
     chat(server, model="gpt-4o-mini")
-    (point,) = measured.points()["gen_ai.client.operation.cost"]
+    (point,) = measured.points()["spantape.client.operation.cost"]
     assert point.sum == pytest.approx(measured.recorded.attributes["spantape.cost.total"])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from ..jsontext import Json, loads_or
+from ._mapping import fields, text
 
 Part = dict[str, Json]
 
@@ -75,6 +76,14 @@ def sized_part(modality: str, mime_type: str | None, size: Json) -> Part:
 def file_part(modality: str, file_id: str) -> Part:
     """Give a file that the provider already has."""
     return {"type": "file", "modality": modality, "file_id": file_id}
+
+
+def tool_definition(tool: Mapping[str, Json]) -> dict[str, Json]:
+    """Give what a tool says of itself, on one level; one without a name is called by its type."""
+    kind = text(tool.get("type")) or "function"
+    said = fields(tool.get(kind)) or tool
+    head: dict[str, Json] = {"type": kind, "name": text(said.get("name")) or kind}
+    return head | dict(said) | head
 
 
 def generic_part(kind: str, said: Mapping[str, Json]) -> Part:

@@ -28,18 +28,19 @@ _EVERYWHERE = (
     semconv.RESPONSE_MODEL,
     semconv.SERVER_ADDRESS,
     semconv.SERVER_PORT,
-    semconv.ERROR_TYPE,
     semconv.OPENAI_RESPONSE_SERVICE_TIER,
     semconv.OPENAI_SYSTEM_FINGERPRINT,
 )
 _GUESSED = ("gen_ai.usage.", "spantape.cost.")
 _OPERATION, _INFER = "gen_ai.client.operation", "gen_ai.client.inference"
+_COST = f"{semconv.SCOPE}.client.operation.cost"
+"""Ours, as long as the conventions have none: proposed there is the same name under `gen_ai` (#443)."""
 _HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...], str]] = {
     f"{_OPERATION}.duration": ("s", _SECONDS, "How long calls took"),
     f"{_OPERATION}.time_to_first_chunk": ("s", _SECONDS, "How long the first chunk of a stream took"),
     f"{_OPERATION}.time_per_output_chunk": ("s", _SECONDS, "How long each further chunk of a stream took"),
     "gen_ai.client.token.usage": ("{token}", _TOKENS, "How many tokens calls used"),
-    f"{_OPERATION}.cost": ("USD", _MONEY, "What calls cost"),
+    _COST: ("USD", _MONEY, "What calls cost"),
     f"{_INFER}.duration": ("s", _SECONDS, "How long inferences took"),
     f"{_INFER}.time_to_first_chunk": ("s", _SECONDS, "How long the first chunk of a stream took"),
     f"{_INFER}.time_per_output_chunk": ("s", _SECONDS, "How long each further chunk of a stream took"),
@@ -121,6 +122,7 @@ def _measured(call: Ended) -> Ended:
 
 def _charted(call: Ended) -> Iterable[Measured]:
     found = call.attributes
+    yield from _duration(call, _OPERATION)
     yield from _times(call, _OPERATION)
     for kind, key in (("input", semconv.INPUT_TOKENS), ("output", semconv.OUTPUT_TOKENS)):
         if key in found:
@@ -131,19 +133,28 @@ def _charted(call: Ended) -> Iterable[Measured]:
 def _newest(call: Ended) -> Iterable[Measured]:
     found = call.attributes
     if found.get(semconv.OPERATION) not in _INFERENCE:
-        yield from _times(call, _OPERATION)
+        yield from _duration(call, _OPERATION)
     else:
+        yield from _duration(call, _INFER)
         yield from _times(call, _INFER)
         for name, (key, _) in _COUNTERS.items():
             yield from _counted(name, key, found)
         for kind, key in (("input", semconv.INPUT_TOKENS), ("output", semconv.OUTPUT_TOKENS)):
             if key in found:
-                yield f"{_INFER}.operation.{kind}_tokens", found[key], {}
+                yield f"{_INFER}.operation.{kind}_tokens", found[key], _error(found)
     yield from _cost(found)
 
 
+def _duration(call: Ended, prefix: str) -> Iterable[Measured]:
+    yield f"{prefix}.duration", call.seconds, _error(call.attributes)
+
+
+def _error(found: Mapping[str, Any]) -> Attributes:
+    """Give the error's type, which the conventions have on metrics of whole calls only."""
+    return {semconv.ERROR_TYPE: found[semconv.ERROR_TYPE]} if semconv.ERROR_TYPE in found else {}
+
+
 def _times(call: Ended, prefix: str) -> Iterable[Measured]:
-    yield f"{prefix}.duration", call.seconds, {}
     if call.chunks:
         yield f"{prefix}.time_to_first_chunk", call.chunks[0], {}
     for earlier, later in pairwise(call.chunks):
@@ -162,4 +173,4 @@ def _counted(name: str, key: str, found: Mapping[str, Any]) -> Iterable[Measured
 
 def _cost(found: Mapping[str, Any]) -> Iterable[Measured]:
     if semconv.COST_TOTAL in found:
-        yield f"{_OPERATION}.cost", found[semconv.COST_TOTAL], {}
+        yield _COST, found[semconv.COST_TOTAL], {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import time
 import weakref
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -194,8 +193,6 @@ class Tee:
 
     def _note(self, part: bytes) -> None:
         with guard:
-            if self._call.arrived is None:
-                self._call.arrived = time.perf_counter()
             if not self._call.watched:
                 self._reader.take(part)
 

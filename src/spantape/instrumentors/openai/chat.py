@@ -19,6 +19,7 @@ from .._messages import (
     refusal_part,
     text_part,
     tool_call_part,
+    tool_definition,
     tool_response_part,
     uri_part,
 )
@@ -314,12 +315,8 @@ def _tool_result(content: Json) -> Json:
 
 
 def _tools(body: Mapping[str, Json]) -> list[dict[str, Json]]:
-    tools = [{"type": tool.get("type") or "function", **_definition(tool)} for tool in items(body.get("tools"))]
-    return tools + [{"type": "function", **function} for function in items(body.get("functions"))]
-
-
-def _definition(tool: Mapping[str, Json]) -> Mapping[str, Json]:
-    return fields(tool.get(str(tool.get("type") or "function"))) or tool
+    functions = [{"function": function} for function in items(body.get("functions"))]
+    return [tool_definition(tool) for tool in [*items(body.get("tools")), *functions]]
 
 
 def _output_type(body: Mapping[str, Json]) -> str | None:

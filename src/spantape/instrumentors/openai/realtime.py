@@ -15,6 +15,7 @@ from ...jsontext import Json, loads_or
 from .._endpoint import Endpoint
 from .._mapping import Table, dig, fields, items, number, pick, plain, text, texts, whole
 from .._messages import Message, Part, text_part, tool_call_part, tool_response_part, uri_part
+from .response_items import tools
 from .usage import tokens
 
 _REQUEST: Table = {
@@ -48,7 +49,10 @@ def request(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of what is asked for."""
     settings = _settings(body)
     kinds = texts(settings.get("output_modalities")) or texts(settings.get("modalities"))
-    return pick(_REQUEST, settings) | {semconv.OUTPUT_TYPE: kinds and ("speech" if "audio" in kinds else "text")}
+    return pick(_REQUEST, settings) | {
+        semconv.REQUEST_STREAM: True,
+        semconv.OUTPUT_TYPE: kinds and ("speech" if "audio" in kinds else "text"),
+    }
 
 
 def asked(body: Mapping[str, Json]) -> Attributes:
@@ -58,7 +62,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
     instructions = text(settings.get("instructions"))
     return heard(body) | {
         semconv.SYSTEM_INSTRUCTIONS: [text_part(instructions)] if instructions else None,
-        semconv.TOOL_DEFINITIONS: [dict(tool) for tool in items(settings.get("tools"))] or None,
+        semconv.TOOL_DEFINITIONS: tools(settings.get("tools")) or None,
         semconv.REQUEST_PARAMETERS: parameters or None,
     }
 
@@ -145,7 +149,6 @@ class Join:
             self._pieces.setdefault((item_id, key), []).append(delta)
         elif kind == "done":
             self._response = fields(event.get("response"))
-            self._pieces.clear()
         elif kind.startswith("output_item."):
             self._items[item_id] = dict(fields(event.get("item")))
 
@@ -166,6 +169,8 @@ def _settings(body: Mapping[str, Json]) -> dict[str, Json]:
 
 def _finish_reason(body: Mapping[str, Json]) -> str | None:
     """Say why the response ended: in the words of chat completions where these have one, else in the API's."""
+    if not body.get("id"):
+        return "error"  # the response itself never came
     status = text(body.get("status"))
     if status == "completed":
         called = any(item.get("type") == "function_call" for item in items(body.get("output")))

@@ -18,6 +18,7 @@ from .._messages import (
     refusal_part,
     text_part,
     tool_call_part,
+    tool_definition,
     tool_response_part,
     uri_part,
 )
@@ -63,7 +64,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
     return {
         semconv.SYSTEM_INSTRUCTIONS: [text_part(body[key]) for key in _INSTRUCTIONS if text(body.get(key))] or None,
         semconv.INPUT_MESSAGES: messages or None,
-        semconv.TOOL_DEFINITIONS: [_tool(one) for one in items(body.get("tools"))] or None,
+        semconv.TOOL_DEFINITIONS: [tool_definition(one) for one in items(body.get("tools"))] or None,
         semconv.REQUEST_PARAMETERS: _parameters(body, thread) or None,
     }
 
@@ -163,11 +164,6 @@ def _text(item: Mapping[str, Json]) -> str:
 
 def _call(call: Mapping[str, Json]) -> Part:
     return tool_call_part(call.get("id"), dig(call, "function.name"), dig(call, "function.arguments"))
-
-
-def _tool(tool: Mapping[str, Json]) -> dict[str, Json]:
-    kind = str(tool.get("type") or "function")
-    return {"type": kind, **fields(tool.get(kind))}
 
 
 def _parameters(body: Mapping[str, Json], thread: Mapping[str, Json]) -> dict[str, Json]:
