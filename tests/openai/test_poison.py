@@ -104,6 +104,7 @@ FRAME = {
     "instrumentors._stream._is_hidden",
     "instrumentors._stream._stopped",
     "instrumentors._call.Call.chunk",
+    "instrumentors._call.Call.full",
     "instrumentors._stream.WatchedBytes.__iter__",
     "instrumentors._stream.WatchedBytes.__aiter__",
     "instrumentors._stream.WatchedBytes.close",

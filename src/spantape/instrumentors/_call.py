@@ -26,16 +26,37 @@ COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error
 
 
 class Call:
-    """A call in flight. `end` and `fail` may be called from anywhere, any number of times: the first one counts."""
+    """A call in flight. `end` and `fail` may be called from anywhere, any number of times: the first one counts.
+
+    Who sees the chunks of a stream puts them into `chunks`, and calls `full()` as soon as there are `room` of them.
+    """
+
+    __slots__ = (
+        *(
+            "_tape",
+            "endpoint",
+            "_first",
+            "_dropped",
+            "_join",
+            "chunks",
+            "room",
+            "_folded",
+            "_body",
+            "_learned",
+            "_kept",
+        ),
+        *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
+        *("_clock", "_known", "span", "is_recording", "__weakref__"),
+    )
 
     def __init__(self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> None:
         self._tape, self.endpoint = tape, endpoint
         self._first = itertools.count()
         self._dropped: list[str] = []
         self._join: Join | None = None
-        self._chunks: list[Any] = []
+        self.chunks: list[Any] = []
+        self.room = 1  # the time of the first one is taken
         self._folded = 0
-        self._held = endpoint.held
         self._body: Mapping[str, Json] | None = None
         self._learned: Attributes = {}
         self._kept: Attributes = {}
@@ -85,13 +106,20 @@ class Call:
                 self._tape.estimator.warm(self._model)
 
     def chunk(self, chunk: Any) -> None:
-        """Take a chunk: next to nothing is done while it passes, and never more than a few are held."""
+        """Take a chunk."""
+        self.chunks.append(chunk)
+        if len(self.chunks) >= self.room:
+            self.full()
+
+    def full(self) -> None:
+        """Take what has come: next to nothing is done while a chunk passes, and never more than a few are held."""
         if self.arrived is None:
             self.arrived = time.perf_counter()
-        if self._times is not None:
+        if self._times is None:
+            self.room = self.endpoint.held
+        else:  # each one is timed
             self._times.append(time.perf_counter() - self._clock)
-        self._chunks.append(chunk)
-        if len(self._chunks) >= self._held:
+        if len(self.chunks) >= self.endpoint.held:
             with guard:
                 self._fold()
 
@@ -153,7 +181,7 @@ class Call:
 
     def _fold(self) -> None:
         """Take from the chunks what the response is made of, and let go of them."""
-        chunks, self._chunks = self._chunks, []
+        chunks, self.chunks = self.chunks, []
         self._folded += len(chunks)
         if self._join is None:
             return

@@ -69,7 +69,9 @@ class Watched:
             call.pulling = False
             if not going:
                 _stopped(call)
-        call.chunk(chunk)
+        call.chunks.append(chunk)
+        if len(call.chunks) >= call.room:
+            call.full()
         return chunk
 
     async def __anext__(self) -> Any:
@@ -82,7 +84,9 @@ class Watched:
             call.pulling = False
             if not going:
                 _stopped(call)
-        call.chunk(chunk)
+        call.chunks.append(chunk)
+        if len(call.chunks) >= call.room:
+            call.full()
         return chunk
 
     def __getattr__(self, name: str) -> Any:
