@@ -36,6 +36,15 @@ Answer = Callable[[Any], Any]
 Way = Callable[[Any], Any]
 
 
+@pytest.fixture(autouse=True)
+def own_garbage() -> Iterator[None]:
+    """The collector looks at what this test makes, not at what all the others have left."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
 def provider(tmp_path: Path) -> TracerProvider:
     """Instruments with files, and with a provider that keeps no span itself."""

@@ -148,7 +148,7 @@ def test_a_recorded_call_is_counted(case: tuple[Row, bool], pair: Pair, work: Wo
     sampled = Sampled(tmp_path / "records", ALWAYS_ON, files=False)
     do(case, pair)
     assert len(sampled.names) == 1
-    assert work.done.keys() >= {"keep", "keep of what was said", "text", "dumps", "request", "asked", "response"}
+    assert work.done.keys() >= {"keep", "keep of what was said", "dumps", "request", "asked", "response"}
 
 
 def test_what_is_unsampled_stays_unsampled_below(pair: Pair, tmp_path: Path) -> None:
