@@ -21,13 +21,13 @@ demo-live: $(NEWEST)/ready ## the same against the real API; needs OPENAI_API_KE
 test: test-newest test-openai2 test-oldest ## the whole suite on the newest, the middle and the oldest versions
 
 test-newest: $(NEWEST)/ready
-	$(NEWEST)/bin/python -m pytest -q
+	$(NEWEST)/bin/python -m pytest -q -n auto
 
 test-openai2: $(OPENAI2)/ready
-	$(OPENAI2)/bin/python -m pytest -q tests/openai
+	$(OPENAI2)/bin/python -m pytest -q -n auto tests/openai
 
 test-oldest: $(OLDEST)/ready
-	$(OLDEST)/bin/python -m pytest -q
+	$(OLDEST)/bin/python -m pytest -q -n auto
 
 check: lint types test ## format, lint, types, tests
 

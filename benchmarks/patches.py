@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from typing import Any
 
@@ -13,7 +12,8 @@ _ABSENT = object()
 def attributes() -> Attributes:
     """Give every attribute of every class of openai."""
     modules = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] == "openai"]
-    kinds = {value for module in modules for value in vars(module).values() if inspect.isclass(value)}
+    # By its own type: a lazy stand-in for a missing package imports it as soon as it is asked what it is.
+    kinds = {value for module in modules for value in vars(module).values() if issubclass(type(value), type)}
     ours = [kind for kind in kinds if kind.__module__.partition(".")[0] == "openai"]
     return {(kind, name): value for kind in ours for name, value in vars(kind).items() if not name.startswith("__")}
 

@@ -68,8 +68,8 @@ def flush(timeout: float) -> bool:
 def _is_recorded(completion: Completion) -> bool:
     from .instrument import writes_files
 
-    library = completion.library()
-    return writes_files() and (not library or library.startswith(_RECORDED))
+    package = completion.package()
+    return writes_files() and (not package or package.startswith(_RECORDED))
 
 
 def _files_of(settings: Settings) -> FileSpanProcessor:

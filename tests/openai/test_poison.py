@@ -357,6 +357,7 @@ def test_poisoned(
     assert len(lines) <= 1, lines
 
 
+@pytest.mark.skipif(not (HAS_RESPONSES and HAS_WEBSOCKETS), reason="this version of openai lacks what reaches it")
 def test_nearly_all_of_it_is_reached(reached: Reached) -> None:
     unreached = set(POISONED) - set().union(*reached.values())
     assert len(unreached) < len(POISONED) / 5, sorted(unreached)

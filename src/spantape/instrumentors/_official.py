@@ -61,7 +61,7 @@ class Completion:
         """Take what this version knows of what was handed over."""
         return cls(**{one.name: handed[one.name] for one in fields(cls) if handed.get(one.name) is not None})
 
-    def library(self) -> str:
+    def package(self) -> str:
         """Give the library that the call was made with, as `openai`; empty when the span does not tell it."""
         scope = getattr(self.span, "instrumentation_scope", None)
         return str(getattr(scope, "name", "")).partition("instrumentation.")[2].removeprefix("genai.")
