@@ -50,6 +50,7 @@ MODULES = [
     "instrumentors.openai.audio",
     "instrumentors.openai.batches",
     "instrumentors.openai.chat",
+    "instrumentors.openai.chat_chunks",
     "instrumentors.openai.client",
     "instrumentors.openai.completions",
     "instrumentors.openai.covering",

@@ -73,7 +73,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
     def _building(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
         """Stand around `_build_request`, which is reached even when someone has put back a `request` without us."""
         kind = type(client)
-        if self._known.get(kind) is not kind.request:
+        if self._known.get(kind) is not getattr(kind, REQUEST, None):
             with guard:
                 self._look_at(kind)
         wrappers = self._wrappers
@@ -84,7 +84,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
     def _look_at(self, client: type[Any]) -> None:
         if self._is_covered(client):
             self._uncover()
-        self._known[client] = client.request
+        self._known[client] = getattr(client, REQUEST, None)
 
     def _uncover(self) -> None:
         """Stand around each `request` that others have set on a client class: ours, on its base, may not be reached."""

@@ -1,0 +1,154 @@
+"""The chunks of a streamed chat completion → the response that the call would have given without streaming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...jsontext import Json
+from .._mapping import fields, items, plain
+
+_TOP = ("id", "model", "service_tier", "system_fingerprint", "usage")
+_DELTA = ("role", "content", "tool_calls", "refusal", "function_call", "__pydantic_extra__")
+_TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
+
+
+class Join:
+    """Folds chunks into the response that the call would have given without streaming.
+
+    Survives what compatible servers send: `choices` or `delta` null, indexes missing, usage on every chunk (the last
+    one counts), arguments that are no text, an empty first `model`.
+    """
+
+    def __init__(self) -> None:
+        self._top: dict[str, Any] = {}
+        self._choices: dict[int, _Choice] = {}
+        self._kinds: tuple[Any, Any, Any] | None = None
+
+    def add(self, chunks: Iterable[Any]) -> None:
+        """Take the next chunks, the client's objects or plain JSON."""
+        for chunk in chunks:
+            piece = self._piece(chunk)
+            if piece is None:
+                self._add(chunk)
+            else:
+                self._choices[0].content.append(piece)
+
+    def _piece(self, chunk: Any) -> str | None:
+        """Give the text of a chunk that has text for the first choice and nothing else, as nearly all have.
+
+        Looked at by attributes, without a call: a stream's chunks are what an application has most of.
+        """
+        if self._kinds is None or type(chunk) is not self._kinds[0] or chunk.usage:
+            return None
+        choices = chunk.choices
+        if type(choices) is not list or len(choices) != 1:
+            return None
+        choice = choices[0]
+        if type(choice) is not self._kinds[1] or choice.index != 0 or choice.finish_reason or choice.__pydantic_extra__:
+            return None
+        delta = choice.delta
+        if type(delta) is not self._kinds[2] or delta.role or delta.tool_calls or delta.refusal or delta.function_call:
+            return None
+        return delta.content if type(delta.content) is str and not delta.__pydantic_extra__ else None
+
+    def _add(self, chunk: Any) -> None:
+        body = fields(chunk)
+        if not self._top.get("model") or body.get("usage"):
+            self._top.update({key: body[key] for key in _TOP if body.get(key)})
+        choices = body.get("choices")
+        for position, choice in enumerate(choices if isinstance(choices, (list, tuple)) else ()):
+            self._add_choice(fields(choice), position)
+        if 0 in self._choices and self._top.get("model") and hasattr(chunk, "__pydantic_extra__"):
+            self._kinds = _kinds(chunk)
+
+    def body(self) -> dict[str, Json]:
+        """Give the response so far."""
+        choices = [self._choices[index].body() for index in sorted(self._choices)]
+        return {**plain(self._top), "choices": choices}
+
+    def _add_choice(self, choice: Mapping[str, Any], position: int) -> None:
+        if choice.get("usage"):
+            self._top["usage"] = choice["usage"]
+        index = choice.get("index")
+        index = index if isinstance(index, int) else position
+        if index not in self._choices:
+            self._choices[index] = _Choice()
+        self._choices[index].add(choice)
+
+
+def _kinds(chunk: Any) -> tuple[Any, Any, Any] | None:
+    """Give the classes of a typed chunk, its choice and its delta; None unless they have what `_piece` looks at."""
+    choices = fields(chunk).get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    delta = getattr(choice, "delta", None)
+    known = hasattr(choice, "finish_reason") and all(hasattr(delta, key) for key in _DELTA)
+    return (type(chunk), type(choice), type(delta)) if known and hasattr(chunk, "usage") else None
+
+
+class _Choice:
+    """One choice of a stream."""
+
+    def __init__(self) -> None:
+        self._role = "assistant"
+        self._finish_reason: Json = None
+        self.content: list[str] = []
+        self._texts: dict[str, list[str]] = {"content": self.content}
+        self._calls: dict[int, _ToolCall] = {}
+
+    def add(self, choice: Mapping[str, Any]) -> None:
+        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        for key, piece in fields(choice.get("delta")).items():
+            if piece:  # of a typed delta, all but one are None
+                self._take(key, piece)
+
+    def body(self) -> dict[str, Json]:
+        message: dict[str, Json] = {key: "".join(pieces) for key, pieces in self._texts.items()}
+        calls = [self._calls[index].body() for index in sorted(self._calls)]
+        return {"message": message | {"role": self._role, "tool_calls": calls}, "finish_reason": self._finish_reason}
+
+    def _take(self, key: str, piece: Any) -> None:
+        if key in _TEXTS:
+            if isinstance(piece, str):
+                self._texts.setdefault(key, []).append(piece)
+        elif key == "role":
+            self._role = piece
+        elif key == "function_call":
+            self._call({}, 0).add({"function": piece})
+        elif key == "tool_calls":
+            for place, call in enumerate(items(piece)):
+                self._call(call, place).add(call)
+
+    def _call(self, delta: Mapping[str, Any], place: int) -> _ToolCall:
+        return self._calls.setdefault(self._call_index(delta, place), _ToolCall())
+
+    def _call_index(self, delta: Mapping[str, Any], place: int) -> int:
+        """Give which call a delta goes on with; without an index, a new id begins a new one."""
+        index, call_id = delta.get("index"), delta.get("id")
+        if isinstance(index, int):
+            return index
+        if call_id:
+            return next((at for at, call in self._calls.items() if call.id == call_id), len(self._calls))
+        return max(self._calls, default=place)
+
+
+class _ToolCall:
+    """One tool call of a stream; its arguments come in pieces."""
+
+    def __init__(self) -> None:
+        self.id: Json = None
+        self._name: Json = None
+        self._arguments: list[Json] = []
+
+    def add(self, delta: Mapping[str, Any]) -> None:
+        function = fields(delta.get("function") or delta.get("custom"))
+        self.id = delta.get("id") or self.id
+        self._name = function.get("name") or self._name
+        arguments = function.get("arguments") or function.get("input")
+        if arguments:
+            self._arguments.append(arguments)
+
+    def body(self) -> dict[str, Json]:
+        pieces = self._arguments
+        arguments = "".join(pieces) if all(isinstance(piece, str) for piece in pieces) else plain(pieces[-1])
+        return {"id": self.id, "function": {"name": self._name, "arguments": arguments}}
