@@ -45,6 +45,11 @@ def is_content(name: str) -> bool:
     return name in CONTENT or name.startswith(semconv.PROMPT_VARIABLE)
 
 
+def without_content(attributes: Mapping[str, Any]) -> Attributes:
+    """Give the attributes but for what was said."""
+    return {name: value for name, value in attributes.items() if not is_content(name)}
+
+
 @lru_cache(maxsize=1024)
 def _is_filtered(name: str) -> bool:
     return name in _FILTERED or is_content(name)
@@ -83,10 +88,9 @@ class ContentPolicy:
         return kept
 
     def _kept(self, name: str, value: Any) -> Any:
-        is_said = is_content(name)
-        if not is_said and name not in _FILTERED:
+        if not _is_filtered(name):
             return _sound(value)
-        if is_said and not self.capture:
+        if is_content(name) and not self.capture:
             return None
         if self.filter is None and not isinstance(value, str):
             data = jsontext.dumps(value)

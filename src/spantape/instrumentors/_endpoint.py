@@ -30,8 +30,7 @@ class Endpoint:
     """How the calls of one endpoint are read.
 
     `request` and `response` give what a backend charts; `asked` and `answered` give what was said, which is not even
-    looked at when content is not captured. `held` is how many chunks of a stream may wait to be folded: one, where each
-    may be as large as an image.
+    looked at when content is not captured.
     """
 
     operation: str

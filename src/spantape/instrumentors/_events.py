@@ -12,12 +12,11 @@ from opentelemetry._logs import SeverityNumber
 
 from .. import jsontext, semconv
 from .._version import __version__
-from ..content import is_content
-from ._observer import Ended
+from ..content import is_content, without_content
+from ._observer import INFERENCE, Ended
 
 NAME = "gen_ai.client.inference.operation.details"
 
-_INFERENCE = frozenset({"chat", "text_completion", "generate_content"})
 _HAS_NAME = "event_name" in inspect.signature(_logs.LogRecord.__init__).parameters
 
 
@@ -26,7 +25,7 @@ class Events:
 
     def __init__(self, scope: str, provider: Any, *, content: bool) -> None:
         self._scope, self._fixed = scope, provider
-        self._told = _with_content if content else _without_content
+        self._told = _with_content if content else without_content
         self._emit = _emit if _HAS_NAME else _emit_unnamed
         self._seen: Any = None
         self._logger: Any = None
@@ -42,17 +41,13 @@ class Events:
 
     def ended(self, call: Ended) -> None:
         """Emit the event of an inference; a call that the sampler leaves out has none."""
-        if call.is_recording and call.attributes.get(semconv.OPERATION) in _INFERENCE:
+        if call.is_recording and call.attributes.get(semconv.OPERATION) in INFERENCE:
             self._emit(self._logger, call, self._told(call.attributes))
 
 
 def _with_content(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Give the attributes with messages and the like as structures, as the conventions want them on events."""
     return {key: jsontext.loads_or(value, value) if is_content(key) else value for key, value in attributes.items()}
-
-
-def _without_content(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in attributes.items() if not is_content(key)}
 
 
 def _emit(logger: Any, call: Ended, told: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -71,6 +71,11 @@ def pick(table: Table, body: Json) -> Attributes:
         if said is not None:
             found[attribute] = said
     return found
+
+
+def others(body: Mapping[str, Json], known: Collection[str]) -> dict[str, Json]:
+    """Give what is in a body beside what is known of it."""
+    return {key: value for key, value in body.items() if key not in known}
 
 
 def nothing(body: Mapping[str, Json]) -> Attributes:  # noqa: ARG001 - one of the readers of an endpoint

@@ -12,7 +12,7 @@ from opentelemetry import metrics
 from .. import semconv
 from .._version import __version__
 from ..content import Attributes
-from ._observer import Ended
+from ._observer import INFERENCE, Ended
 
 Measured: TypeAlias = "tuple[str, float, Attributes]"
 """A metric's name, the amount, and attributes besides those of every metric."""
@@ -20,7 +20,6 @@ Measured: TypeAlias = "tuple[str, float, Attributes]"
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS = tuple(4**power for power in range(14))
 _MONEY = tuple(10.0**power * digit for power in range(-6, 2) for digit in (1, 2, 5))
-_INFERENCE = frozenset({"chat", "text_completion", "generate_content"})
 _EVERYWHERE = (
     semconv.OPERATION,
     semconv.PROVIDER,
@@ -132,7 +131,7 @@ def _charted(call: Ended) -> Iterable[Measured]:
 
 def _newest(call: Ended) -> Iterable[Measured]:
     found = call.attributes
-    if found.get(semconv.OPERATION) not in _INFERENCE:
+    if found.get(semconv.OPERATION) not in INFERENCE:
         yield from _duration(call, _OPERATION)
     else:
         yield from _duration(call, _INFER)

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from opentelemetry.context import Context
 
+INFERENCE = frozenset({"chat", "text_completion", "generate_content"})
+"""Operations that the conventions count as inferences: others have no event, and metrics of their own."""
+
 
 @dataclass(frozen=True)
 class Ended:

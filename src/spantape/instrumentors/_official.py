@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 
 from .. import semconv
 from .._version import __version__
-from ..content import Attributes
+from ..content import Attributes, without_content
 from ..context import current
 from ..jsontext import Json
 from ._neighbours import is_counted_elsewhere
@@ -34,13 +34,6 @@ _OTHER_NAMES = {
     "gen_ai.system": semconv.PROVIDER,
     "gen_ai.usage.cache_creation.input_tokens": semconv.CACHE_WRITE_TOKENS,
 }
-_SAID = frozenset({
-    semconv.INPUT_MESSAGES,
-    semconv.OUTPUT_MESSAGES,
-    semconv.TOOL_DEFINITIONS,
-    semconv.SYSTEM_INSTRUCTIONS,
-})  # fmt: skip
-_SAID_TOO = "gen_ai.prompt.variable."
 _DEPTH = 32
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
@@ -72,7 +65,7 @@ class Completion:
             **(getattr(self.log_record, "attributes", None) or {}),
             **(getattr(self.span, "attributes", None) or {}),
         }
-        found = {name: value for name, value in told.items() if name not in _SAID and not name.startswith(_SAID_TOO)}
+        found = without_content(told)
         for theirs, ours in _OTHER_NAMES.items():
             if theirs in found:
                 found.setdefault(ours, found[theirs])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opentelemetry.trace import Span
 
-from ..content import Attributes, ContentPolicy, is_content
+from ..content import Attributes, ContentPolicy, without_content
 from ..jsontext import Json
 from ._endpoint import Reader
 from ._estimate import Estimator, estimator
@@ -53,7 +53,7 @@ class Tape:
             keep=policy.keep,
             price=prices.attributes,
             said=_read if captures else _unread,
-            shown=_all if settings.capture_content.on_span else _without_content,
+            shown=_all if settings.capture_content.on_span else without_content,
             source=caller if settings.capture_source else nowhere,
             observers=_observers(settings, scope),
             estimator=estimator(wanted=settings.estimate_usage),
@@ -89,7 +89,3 @@ def _unread(reader: Reader, body: Mapping[str, Json]) -> Attributes:  # noqa: AR
 
 def _all(attributes: Attributes) -> Attributes:
     return attributes
-
-
-def _without_content(attributes: Attributes) -> Attributes:
-    return {key: value for key, value in attributes.items() if not is_content(key)}

@@ -8,7 +8,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
-from .._mapping import Table, dig, fields, flag, items, number, pick, text, texts, whole
+from .._mapping import Table, dig, fields, flag, items, number, others, pick, text, texts, whole
 from .._messages import (
     Message,
     Part,
@@ -63,7 +63,7 @@ def request(body: Mapping[str, Json]) -> Attributes:
 
 def asked(body: Mapping[str, Json]) -> Attributes:
     """Give what was said to the model."""
-    parameters = {key: value for key, value in body.items() if key not in _ELSEWHERE}
+    parameters = others(body, _ELSEWHERE)
     return {
         semconv.INPUT_MESSAGES: [_message(one) for one in items(body.get("messages"))],
         semconv.TOOL_DEFINITIONS: _tools(body) or None,

@@ -9,7 +9,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
-from .._mapping import Table, fields, flag, items, number, pick, plain, text, texts, whole
+from .._mapping import Table, fields, flag, items, number, others, pick, plain, text, texts, whole
 from .._messages import Message, text_part
 from .inputs import a_message_each
 from .usage import tokens
@@ -44,7 +44,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
     """Give the prompts, a message each; token ids by their number."""
     return {
         semconv.INPUT_MESSAGES: a_message_each(body.get("prompt")),
-        semconv.REQUEST_PARAMETERS: {key: value for key, value in body.items() if key not in _ELSEWHERE} or None,
+        semconv.REQUEST_PARAMETERS: others(body, _ELSEWHERE) or None,
     }
 
 

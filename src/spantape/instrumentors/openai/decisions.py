@@ -8,7 +8,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
-from .._mapping import Table, items, nothing, pick, text
+from .._mapping import Table, items, nothing, others, pick, text
 from .._messages import generic_part
 from .response_items import messages
 from .usage import tokens
@@ -24,7 +24,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
     """Give what the questions are about, and with the parameters the questions."""
     return {
         semconv.INPUT_MESSAGES: messages(body.get("input")) or None,
-        semconv.REQUEST_PARAMETERS: {key: value for key, value in body.items() if key not in _ELSEWHERE} or None,
+        semconv.REQUEST_PARAMETERS: others(body, _ELSEWHERE) or None,
     }
 
 

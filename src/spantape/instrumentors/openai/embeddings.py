@@ -11,7 +11,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
-from .._mapping import Table, items, pick, text, texts, whole
+from .._mapping import Table, items, others, pick, text, texts, whole
 from .inputs import one_message
 
 _REQUEST: Table = {
@@ -37,7 +37,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
     """Give the texts, as the parts of one message; token ids by their number."""
     return {
         semconv.INPUT_MESSAGES: one_message(body.get("input")),
-        semconv.REQUEST_PARAMETERS: {key: value for key, value in body.items() if key not in _ELSEWHERE} or None,
+        semconv.REQUEST_PARAMETERS: others(body, _ELSEWHERE) or None,
     }
 
 

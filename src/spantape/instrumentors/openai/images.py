@@ -9,7 +9,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
-from .._mapping import Table, fields, flag, items, pick, plain, text, whole
+from .._mapping import Table, fields, flag, items, others, pick, plain, text, whole
 from .._messages import Message, Part, blob_part, file_part, text_part, upload_part, uri_part
 from .usage import tokens
 
@@ -37,7 +37,7 @@ def request(body: Mapping[str, Json]) -> Attributes:
 def asked(body: Mapping[str, Json]) -> Attributes:
     """Give what was asked for, and the pictures that were sent along."""
     parts = list(_asked(body))
-    parameters = {key: value for key, value in body.items() if key not in _ELSEWHERE}
+    parameters = others(body, _ELSEWHERE)
     return {
         semconv.INPUT_MESSAGES: [{"role": "user", "parts": parts}] if parts else None,
         semconv.REQUEST_PARAMETERS: parameters or None,

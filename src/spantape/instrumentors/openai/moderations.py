@@ -8,7 +8,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
-from .._mapping import Table, fields, items, nothing, pick, text
+from .._mapping import Table, fields, items, nothing, others, pick, text
 from .._messages import Part, generic_part
 from .inputs import one_message
 
@@ -23,7 +23,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
     """Give what is to be judged, as the parts of one message."""
     return {
         semconv.INPUT_MESSAGES: one_message(body.get("input")),
-        semconv.REQUEST_PARAMETERS: {key: value for key, value in body.items() if key not in _ELSEWHERE} or None,
+        semconv.REQUEST_PARAMETERS: others(body, _ELSEWHERE) or None,
     }
 
 

@@ -13,7 +13,7 @@ from ... import semconv
 from ...content import Attributes, digest
 from ...jsontext import Json, loads_or
 from .._endpoint import Endpoint
-from .._mapping import Table, dig, fields, items, number, pick, plain, text, texts, whole
+from .._mapping import Table, dig, fields, items, number, others, pick, plain, text, texts, whole
 from .._messages import Message, Part, text_part, tool_call_part, tool_response_part, uri_part
 from .response_items import tools
 from .usage import tokens
@@ -58,7 +58,7 @@ def request(body: Mapping[str, Json]) -> Attributes:
 def asked(body: Mapping[str, Json]) -> Attributes:
     """Give what was said to the model since the turn before; the history is the server's."""
     settings = _settings(body)
-    parameters = {key: value for key, value in settings.items() if key not in _ELSEWHERE}
+    parameters = others(settings, _ELSEWHERE)
     instructions = text(settings.get("instructions"))
     return heard(body) | {
         semconv.SYSTEM_INSTRUCTIONS: [text_part(instructions)] if instructions else None,

@@ -9,7 +9,7 @@ from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
 from .._failure import failure_told
-from .._mapping import Table, dig, fields, flag, items, number, pick, plain, text, whole
+from .._mapping import Table, dig, fields, flag, items, number, others, pick, plain, text, whole
 from .response_events import Join
 from .response_items import instructions, is_compacted, is_tool_call, messages, output_parts, tools
 from .usage import tokens
@@ -80,7 +80,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
     variables = fields(dig(body, "prompt.variables"))
     named = dict([(key, value) for key, value in variables.items() if _word(value) is not None][:_MOST_VARIABLES])
     rest = {key: plain(value) for key, value in variables.items() if key not in named}
-    parameters = {key: value for key, value in body.items() if key not in _ELSEWHERE}
+    parameters = others(body, _ELSEWHERE)
     return {
         semconv.SYSTEM_INSTRUCTIONS: instructions(body.get("instructions")) or None,
         semconv.INPUT_MESSAGES: messages(body.get("input")) or None,

@@ -10,7 +10,7 @@ from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
 from .._failure import failure_told
-from .._mapping import Table, dig, fields, flag, items, number, pick, plain, text, whole
+from .._mapping import Table, dig, fields, flag, items, number, others, pick, plain, text, whole
 from .._messages import (
     Message,
     Part,
@@ -43,7 +43,7 @@ _RESPONSE: Table = {
 }
 _INSTRUCTIONS = ("instructions", "additional_instructions")
 _ELSEWHERE = frozenset({
-    *("model", "additional_messages", "tool_outputs", "tools"),
+    *("model", "thread", "additional_messages", "tool_outputs", "tools"),
     *_INSTRUCTIONS, *_REQUEST,
 })  # fmt: skip
 
@@ -167,8 +167,8 @@ def _call(call: Mapping[str, Json]) -> Part:
 
 
 def _parameters(body: Mapping[str, Json], thread: Mapping[str, Json]) -> dict[str, Json]:
-    settings = {key: value for key, value in thread.items() if key != "messages"}
-    given = {key: value for key, value in body.items() if key not in _ELSEWHERE and key != "thread"}
+    settings = others(thread, {"messages"})
+    given = others(body, _ELSEWHERE)
     return given | ({"thread": settings} if settings else {})
 
 

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
 
 from ... import semconv
-from ...content import PARTS, is_content
+from ...content import PARTS, is_content, without_content
 from ...jsontext import Json, loads_or, text
 from .cuts import cut_parts, cut_said, longest
 from .weight import weight
@@ -29,8 +29,7 @@ def whole(span: ReadableSpan) -> ReadableSpan:
 
 def unsaid(span: ReadableSpan) -> ReadableSpan:
     """Give a copy without prompt and response, and without what may quote them: an error's message, and events."""
-    found = {name: value for name, value in (span.attributes or {}).items() if not is_content(name)}
-    return _copy(span, found, Status(span.status.status_code), ())
+    return _copy(span, without_content(span.attributes or {}), Status(span.status.status_code), ())
 
 
 def fitted(span: ReadableSpan, most: int) -> ReadableSpan | None:
