@@ -18,6 +18,7 @@ import wrapt
 
 from ...guard import guard
 from ...jsontext import Json
+from .._around import stand_around, stands, step_aside
 from .._call import ABANDONED, CLOSED
 from .._frame import Frame
 from .._mapping import plain
@@ -50,7 +51,7 @@ class Connections:
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
         self._active = True
-        self._undo: list[tuple[type, str, Any, Any]] = []
+        self._wrapped: set[tuple[type, str]] = set()
         self._families: dict[type, Family] = {}
         self._turns: weakref.WeakKeyDictionary[Any, Turns] = weakref.WeakKeyDictionary()
         self._queued: weakref.WeakKeyDictionary[Any, list[Json]] = weakref.WeakKeyDictionary()
@@ -63,18 +64,17 @@ class Connections:
     def stop(self) -> None:
         """Give the classes back the methods they had."""
         self._active = False
-        for place, name, original, ours in self._undo:
-            if place.__dict__.get(name) is ours:  # someone else may have wrapped us since
-                setattr(place, name, original)
-        self._undo.clear()
+        for place, name in self._wrapped:
+            if stands(place, name, self):  # someone else may have wrapped us since
+                step_aside(place, name)
+        self._wrapped.clear()
 
     def _patch(self, module: ModuleType) -> None:
         with guard:
             for place, name, wrapper in list(self._places(module)) if self._active else ():
-                if not any(place is known and name == method for known, method, *_ in self._undo):
-                    original = place.__dict__[name]
-                    wrapt.wrap_function_wrapper(place, name, wrapper)
-                    self._undo.append((place, name, original, place.__dict__[name]))
+                if (place, name) not in self._wrapped:
+                    stand_around(place, name, wrapper)
+                    self._wrapped.add((place, name))
 
     def _places(self, module: ModuleType) -> Iterator[tuple[type, str, Any]]:
         """Give what is to be wrapped of a module's connections: class, name and wrapper."""
@@ -89,9 +89,9 @@ class Connections:
         """Stand around `send` and `send_raw`."""
         sending = self._sending(connection, args, kwargs)
         if sending is None:
-            return wrapped(*args, **kwargs)
+            return wrapped(connection, *args, **kwargs)
         with sending:
-            return wrapped(*args, **kwargs)
+            return wrapped(connection, *args, **kwargs)
 
     async def async_sending(
         self, wrapped: Callable[..., Awaitable[Any]], connection: Any, args: Any, kwargs: Any
@@ -99,16 +99,16 @@ class Connections:
         """Stand around `send` and `send_raw`."""
         sending = self._sending(connection, args, kwargs)
         if sending is None:
-            return await wrapped(*args, **kwargs)
+            return await wrapped(connection, *args, **kwargs)
         with sending:
-            return await wrapped(*args, **kwargs)
+            return await wrapped(connection, *args, **kwargs)
 
     def receiving(self, wrapped: Callable[..., Any], connection: Any, args: Any, kwargs: Any) -> Any:
         """Stand around `recv_bytes`, which `recv`, iteration and event handlers all use."""
         turns = self._turns_of(connection)
         data = None
         try:
-            data = wrapped(*args, **kwargs)
+            data = wrapped(connection, *args, **kwargs)
         finally:
             _received(turns, data)
         return data
@@ -120,7 +120,7 @@ class Connections:
         turns = self._turns_of(connection)
         data = None
         try:
-            data = await wrapped(*args, **kwargs)
+            data = await wrapped(connection, *args, **kwargs)
         finally:
             _received(turns, data)
         return data
@@ -128,18 +128,18 @@ class Connections:
     def closing(self, wrapped: Callable[..., Any], connection: Any, args: Any, kwargs: Any) -> Any:
         """Stand around `close`. Turns end before: closing may take long, and wakes up the receiver with an error."""
         _end(self._turns_of(connection), CLOSED)
-        return wrapped(*args, **kwargs)
+        return wrapped(connection, *args, **kwargs)
 
     async def async_closing(
         self, wrapped: Callable[..., Awaitable[Any]], connection: Any, args: Any, kwargs: Any
     ) -> Any:
         """Stand around `close`."""
         _end(self._turns_of(connection), CLOSED)
-        return await wrapped(*args, **kwargs)
+        return await wrapped(connection, *args, **kwargs)
 
     def queuing(self, wrapped: Callable[..., Any], manager: Any, args: Any, kwargs: Any) -> Any:
         """Stand around a manager's `send`, whose events go out once the connection stands."""
-        result = wrapped(*args, **kwargs)
+        result = wrapped(manager, *args, **kwargs)
         with guard:
             if self._active:
                 queue = next(value for name, value in vars(manager).items() if name.endswith("__send_queue"))
