@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import openai._base_client as base
 import pytest
+import wrapt
 from openai_ways import BODY, sync_client
 
 import openai
@@ -47,18 +49,30 @@ def test_instrument_twice_wraps_once(server: ScriptedServer, recorded: Recorded)
     assert len(recorded.spans) == 1
 
 
-def test_someone_elses_wrapper_is_left_alone(tmp_path: Path, server: ScriptedServer) -> None:
-    original = vars(base.SyncAPIClient)["request"]
-    recorded = Recorded(tmp_path)
-    ours = base.SyncAPIClient.request
-
+def plainly(ours: Any) -> Any:
     def theirs(self: Any, *args: Any, **kwargs: Any) -> Any:
         return ours(self, *args, **kwargs)
 
+    return theirs
+
+
+def by_copying(ours: Any) -> Any:
+    return functools.wraps(ours)(plainly(ours))
+
+
+def by_proxy(ours: Any) -> Any:
+    return wrapt.FunctionWrapper(ours, lambda wrapped, _, args, kwargs: wrapped(*args, **kwargs))
+
+
+@pytest.mark.parametrize("wrap", [plainly, by_copying, by_proxy])
+def test_someone_elses_wrapper_is_left_alone(wrap: Any, tmp_path: Path, server: ScriptedServer) -> None:
+    original = vars(base.SyncAPIClient)["request"]
+    recorded = Recorded(tmp_path)
+    theirs = wrap(base.SyncAPIClient.request)
     base.SyncAPIClient.request = theirs  # type: ignore[method-assign]
     try:
         spantape.uninstrument()
-        assert base.SyncAPIClient.request is theirs
+        assert vars(base.SyncAPIClient)["request"] is theirs
         with sync_client(server.url) as client:
             assert client.chat.completions.create(**BODY).choices
         assert recorded.spans == []

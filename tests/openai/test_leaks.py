@@ -23,6 +23,7 @@ from test_streams import ASYNC_EARLY, EARLY
 
 import openai
 import spantape
+from spantape import pricing
 from spantape import provider as providers
 from spantape.instrumentors._call import in_flight
 
@@ -58,6 +59,7 @@ def alive() -> dict[str, int]:
     gc.collect()  # which ends what was left to the collector
     gc.collect()  # it may end a call, which is then to be written
     assert spantape.flush()
+    pricing._flat.cache_clear()  # bounded, and made anew each minute
     gc.collect()
     kinds = Counter(map(type, gc.get_objects()))
     found = {

@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
+from weakref import WeakKeyDictionary
 
-_MARK = "_spantape_wrapper"
+# By identity, not by a mark on the function: whoever wraps ours copies its attributes, or passes them through.
+_ours: WeakKeyDictionary[FunctionType, Callable[..., Any]] = WeakKeyDictionary()
 
 
 def stand_around(place: type, name: str, wrapper: Callable[..., Any]) -> None:
@@ -21,15 +24,16 @@ def stand_around(place: type, name: str, wrapper: Callable[..., Any]) -> None:
     async def coroutine(self: Any, *args: Any, **kwargs: Any) -> Any:
         return await wrapper(original, self, args, kwargs)
 
-    ours = functools.wraps(found)(coroutine if inspect.iscoroutinefunction(found) else plain)
+    ours: Any = functools.wraps(found)(coroutine if inspect.iscoroutinefunction(found) else plain)
     ours.__wrapped__ = found
-    setattr(ours, _MARK, wrapper)
+    _ours[ours] = wrapper
     setattr(place, name, ours)
 
 
 def stands(place: type, name: str, *owners: object) -> bool:
     """Say whether a wrapper that is a method of one of `owners` stands around a class's method."""
-    wrapper = getattr(place.__dict__.get(name), _MARK, None)
+    found = place.__dict__.get(name)
+    wrapper = _ours.get(found) if type(found) is FunctionType else None
     return wrapper is not None and getattr(wrapper, "__self__", None) in owners
 
 
