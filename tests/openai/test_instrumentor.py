@@ -80,6 +80,25 @@ def test_someone_elses_wrapper_is_left_alone(wrap: Any, tmp_path: Path, server: 
         base.SyncAPIClient.request = original  # type: ignore[method-assign]
 
 
+def test_someone_elses_proxy_is_called_as_before(
+    tmp_path: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = []
+
+    def theirs(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        called.append((type(instance), len(args)))
+        return wrapped(*args, **kwargs)
+
+    original = vars(base.SyncAPIClient)["request"]
+    monkeypatch.setattr(base.SyncAPIClient, "request", wrapt.FunctionWrapper(original, theirs))
+    recorded = Recorded(tmp_path)
+    with sync_client(server.url) as client:
+        client.chat.completions.create(**BODY)
+    spantape.uninstrument()
+    assert called == [(openai.OpenAI, 2)]
+    assert len(recorded.spans) == 1
+
+
 def test_clients_and_accessors_from_before_and_after(server: ScriptedServer, tmp_path: Path) -> None:
     with sync_client(server.url) as client:
         create = client.chat.completions.create

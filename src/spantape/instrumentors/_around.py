@@ -16,7 +16,7 @@ _ours: WeakKeyDictionary[FunctionType, Callable[..., Any]] = WeakKeyDictionary()
 def stand_around(place: type, name: str, wrapper: Callable[..., Any]) -> None:
     """Have `wrapper(original, self, args, kwargs)` called instead of a method; `original` takes the object first."""
     found = place.__dict__[name]
-    original = found if inspect.isfunction(found) else _bound(found)
+    original = found if type(found) is FunctionType else _bound(found)  # a proxy of a function says it is one, too
 
     def plain(self: Any, *args: Any, **kwargs: Any) -> Any:
         return wrapper(original, self, args, kwargs)
