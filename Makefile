@@ -7,10 +7,11 @@ OLDEST_PYTHON ?= $(shell for p in python3.10 python3.11 python3.12 $(PYTHON); do
 NEWEST := .venv
 OLDEST := .venv-oldest
 OPENAI2 := .venv-openai2
+NEIGHBOURS := .venv-neighbours
 # Who is measured against whom: each in an environment of its own.
 CONTENDERS := $(filter-out versions,$(basename $(notdir $(wildcard benchmarks/environments/*.txt))))
 
-.PHONY: demo demo-live test test-newest test-openai2 test-oldest check lint format types docs bench clean
+.PHONY: demo demo-live test test-newest test-openai2 test-oldest test-neighbours check lint format types docs bench clean
 
 demo: $(NEWEST)/ready ## record calls to a built-in scripted server, and show what was recorded
 	$(NEWEST)/bin/python examples/demo.py
@@ -18,7 +19,7 @@ demo: $(NEWEST)/ready ## record calls to a built-in scripted server, and show wh
 demo-live: $(NEWEST)/ready ## the same against the real API; needs OPENAI_API_KEY and costs a fraction of a cent
 	$(NEWEST)/bin/python examples/demo.py --live
 
-test: test-newest test-openai2 test-oldest ## the whole suite on the newest, the middle and the oldest versions
+test: test-newest test-openai2 test-oldest test-neighbours ## the whole suite on the newest, the middle and the oldest versions, and beside others
 
 test-newest: $(NEWEST)/ready
 	$(NEWEST)/bin/python -m pytest -q -n auto
@@ -28,6 +29,9 @@ test-openai2: $(OPENAI2)/ready
 
 test-oldest: $(OLDEST)/ready
 	$(OLDEST)/bin/python -m pytest -q -n auto
+
+test-neighbours: $(NEIGHBOURS)/ready
+	$(NEIGHBOURS)/bin/python -m pytest -q -n auto tests/neighbours
 
 check: lint types test ## format, lint, types, tests
 
@@ -49,7 +53,7 @@ bench: $(CONTENDERS:%=.bench/%/ready) ## what recording costs, against the peers
 	.bench/spantape/bin/python benchmarks/overhead.py $(BENCH)
 
 clean:
-	rm -rf .venv .venv-oldest .venv-openai2 .bench demo-records .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-oldest .venv-openai2 .venv-neighbours .bench demo-records .pytest_cache .mypy_cache .ruff_cache
 
 $(NEWEST)/ready: pyproject.toml
 	$(PYTHON) -m venv $(NEWEST)
@@ -67,6 +71,12 @@ $(OLDEST)/ready: pyproject.toml constraints/oldest.txt
 	$(OLDEST_PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install -q --upgrade pip
 	$(OLDEST)/bin/python -m pip install -q -e ".[test]" -c constraints/oldest.txt
+	touch $@
+
+$(NEIGHBOURS)/ready: pyproject.toml
+	$(PYTHON) -m venv $(NEIGHBOURS)
+	$(NEIGHBOURS)/bin/python -m pip install -q --upgrade pip
+	$(NEIGHBOURS)/bin/python -m pip install -q -e ".[neighbours]"
 	touch $@
 
 .bench/%/ready: benchmarks/environments/%.txt benchmarks/environments/versions.txt pyproject.toml
