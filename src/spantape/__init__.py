@@ -11,8 +11,11 @@ from ._version import __version__
 from .context import session
 from .errors import QueryError, SettingError, SpantapeError
 from .instrument import flush, instrument, recordings, uninstrument
+from .masking import Detector, Masking
 
 __all__ = [
+    "Detector",
+    "Masking",
     "QueryError",
     "SettingError",
     "SpantapeError",

@@ -89,7 +89,7 @@ def _teller(settings: Settings) -> Teller:
     from .instrumentors.openai.provider import provider_of
     from .pricing import PriceBook
 
-    policy = ContentPolicy(settings.capture_content.on_span, settings.max_content_chars, settings.content_filter)
+    policy = ContentPolicy.of(settings, capture=settings.capture_content.on_span)
     prices = PriceBook(enabled=settings.cost)
     prices.warm()
     return Teller(policy.keep, prices.attributes, provider_of)

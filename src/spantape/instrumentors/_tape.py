@@ -44,7 +44,7 @@ class Tape:
         from ..pricing import PriceBook
 
         captures = bool(settings.capture_content)
-        policy = ContentPolicy(captures, settings.max_content_chars, settings.content_filter)
+        policy = ContentPolicy.of(settings, capture=captures)
         prices = PriceBook(enabled=settings.cost)
         prices.warm()
         return cls(

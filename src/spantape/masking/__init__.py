@@ -1,0 +1,203 @@
+"""`Masking`: hides secrets and personal data in a text, whatever the text is: prose, JSON, JSON within JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from .. import jsontext
+from ..errors import SettingError
+from ..jsontext import Json
+from .credentials import CREDENTIALS
+from .detector import Detector
+from .personal import PERSONAL
+from .views import View, hides, view
+
+__all__ = ["DETECTORS", "GROUPS", "MODES", "Detector", "Masking"]
+
+DETECTORS = {detector.name: detector for detector in (*CREDENTIALS, *PERSONAL)}
+GROUPS = {
+    "secrets": tuple(detector.name for detector in CREDENTIALS),
+    "personal": tuple(detector.name for detector in PERSONAL),
+    "all": tuple(DETECTORS),
+}
+MODES = ("mask", "hash", "remove")
+
+_SMALLEST_NUMBER = 10**6
+_DEPTH = 8
+_OWN_KEY = secrets.token_bytes(32)
+"""Of this process: what is hashed with it can be joined as long as the process runs."""
+
+
+class Finding(NamedTuple):
+    """Where in a text something is, and what is shown in its place."""
+
+    start: int
+    end: int
+    shown: str
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Hides what its detectors find: `instrument(mask=Masking(["personal", "-ip"], mode="hash", key="…"))`.
+
+    `detectors` are names (`email`; `secrets`, `personal`, `all` for many; `-ip` takes one away) and `Detector`s. `mode` is
+    `mask` (keeps the shape: `138****5678`), `hash` (`[phone:5d41…]`, keyed, so equal values stay equal) or `remove`
+    (`[phone]`). Without a `key`, hashes differ from process to process.
+
+    Raises:
+        SettingError: A name or the mode is unknown.
+    """
+
+    detectors: Sequence[str | Detector] = ("all",)
+    mode: str = "mask"
+    key: str | bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise SettingError(f"mode={self.mode!r} is no mode of masking; give {', '.join(MODES)}")
+        object.__setattr__(self, "detectors", tuple(chosen(self.detectors)))
+
+    def text(self, text: str) -> str:
+        """Give a text with what was found hidden; JSON stays JSON."""
+        return self._masked(text, _DEPTH)
+
+    def value(self, value: Json) -> Json:
+        """Give a text or a number with what was found hidden; every other value as it is."""
+        return self._value(value, _DEPTH)
+
+    def is_clean(self, data: bytes) -> bool:
+        """Say quickly that nothing can be found in a text or in JSON, given as UTF-8; False is no answer."""
+        for gate, detectors in self._gates:
+            if gate is None or gate(data):
+                for detector in detectors:
+                    if detector.may_find(data):
+                        return False
+        return not (self._gates and hides(data))
+
+    @cached_property
+    def of_names(self) -> Masking:
+        """The same for names, which have to stay apart: what is found is hashed."""
+        return replace(self, mode="hash")
+
+    @cached_property
+    def _gates(self) -> Sequence[tuple[Callable[[bytes], Any] | None, Sequence[Detector]]]:
+        groups: dict[Callable[[bytes], Any] | None, list[Detector]] = {}
+        for detector in self._detectors:
+            groups.setdefault(detector.gate, []).append(detector)
+        return list(groups.items())
+
+    @property
+    def _detectors(self) -> Sequence[Detector]:
+        return self.detectors  # type: ignore[return-value] # names were replaced in __post_init__
+
+    def _masked(self, text: str, depth: int) -> str:
+        if self.is_clean(text.encode("utf-8", "replace")):
+            return text
+        read = view(text)
+        found = self._found(read.text)
+        if not found:
+            return text
+        if depth and text.lstrip()[:1] in {"{", "["}:
+            plain = jsontext.loads_or(text)
+            with suppress(RecursionError):
+                if isinstance(plain, (dict, list)):
+                    return jsontext.text(self._value(plain, depth - 1))
+        return _replaced(text, read, found)
+
+    def _value(self, value: Json, depth: int) -> Json:
+        if isinstance(value, str):
+            return self._masked(value, depth)
+        if isinstance(value, Mapping):
+            return keyed((self._value(key, depth), self._value(item, depth)) for key, item in value.items())
+        if isinstance(value, list):
+            return [self._value(item, depth) for item in value]
+        if isinstance(value, int) and abs(value) > _SMALLEST_NUMBER:
+            said = self._masked(str(value), 0)
+            return value if said == str(value) else said
+        return value
+
+    def _found(self, text: str) -> list[Finding]:
+        """Give what was found, in order; where findings overlap, the longest hides all of them."""
+        data = text.encode("utf-8", "replace")
+        said = {detector.gate for detector in self._detectors}
+        open_gates = {gate for gate in said if gate is None or gate(data)}
+        found = [
+            (start, end, detector)
+            for detector in self._detectors
+            if detector.gate in open_gates and detector.may_find(data)
+            for start, end in detector.spans(text)
+        ]
+        return [self._finding(text, group) for group in _overlapping(found)]
+
+    def _finding(self, text: str, group: Sequence[tuple[int, int, Detector]]) -> Finding:
+        start, end, detector = max(group, key=lambda one: one[1] - one[0])
+        first, last = min(one[0] for one in group), max(one[1] for one in group)
+        return Finding(first, last, self._shown(detector, text[start:end]))
+
+    def _shown(self, detector: Detector, found: str) -> str:
+        if self.mode == "mask":
+            return detector.shape(found)
+        return f"[{detector.name}]" if self.mode == "remove" else f"[{detector.name}:{self._hash(detector, found)}]"
+
+    def _hash(self, detector: Detector, found: str) -> str:
+        said = f"{detector.name}:{detector.same(found)}".encode("utf-8", "replace")
+        key = self.key.encode() if isinstance(self.key, str) else self.key
+        return hmac.new(key or _OWN_KEY, said, hashlib.sha256).hexdigest()[:16]
+
+
+def keyed(entries: Iterable[tuple[Json, Json]]) -> dict[Json, Json]:
+    """Give an object of entries whose keys may have become the same: none of them is lost."""
+    made: dict[Json, Json] = {}
+    for key, item in entries:
+        made[f"{key} ({len(made) + 1})" if key in made else key] = item
+    return made
+
+
+def chosen(names: Iterable[str | Detector]) -> Iterable[Detector]:
+    """Give the detectors that are named, in order, each once; a name after `-` takes away."""
+    taken: dict[str, Detector] = {}
+    for name in names:
+        if isinstance(name, Detector):
+            taken[name.name] = name
+        elif name.startswith("-"):
+            for one in _named(name[1:]):
+                taken.pop(one, None)
+        else:
+            taken |= {one: DETECTORS[one] for one in _named(name)}
+    return taken.values()
+
+
+def _named(name: str) -> Sequence[str]:
+    if name not in GROUPS and name not in DETECTORS:
+        known = ", ".join((*GROUPS, *DETECTORS))
+        raise SettingError(f"{name!r} is no detector; give a spantape.Detector, or a name: {known}")
+    return GROUPS.get(name, (name,))
+
+
+def _overlapping(found: Iterable[tuple[int, int, Detector]]) -> Iterable[Sequence[tuple[int, int, Detector]]]:
+    groups: list[list[tuple[int, int, Detector]]] = []
+    reach = 0
+    for one in sorted(found, key=lambda one: one[:2]):
+        if groups and one[0] < reach:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+        reach = max(reach, one[1])
+    return groups
+
+
+def _replaced(text: str, read: View, found: Sequence[Finding]) -> str:
+    parts: list[str] = []
+    end = 0
+    for finding in found:
+        parts += text[end : read.place(finding.start)], finding.shown
+        end = read.place(finding.end)
+    parts.append(text[end:])
+    return "".join(parts)

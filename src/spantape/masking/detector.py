@@ -1,0 +1,69 @@
+"""`Detector`: finds one kind of thing in a text, and says what is shown in its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+Find: TypeAlias = "Callable[[str], Iterable[tuple[int, int]]]"
+"""Gives where in a text something is, as (start, end)."""
+Shape: TypeAlias = "Callable[[str], str]"
+"""Gives what is shown of a finding."""
+
+
+def stars(found: str) -> str:  # noqa: ARG001 - that of every kind
+    """Show nothing of what was found."""
+    return "***"
+
+
+def anything(found: str) -> bool:  # noqa: ARG001
+    """Take whatever was found."""
+    return True
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Finds one kind of thing, by a regular expression or a function: `Detector("order", r"ORD-\\d{8}")`.
+
+    `find` is a pattern (its first group is what is hidden, if it has one), or a function of a text that gives
+    (start, end) of each finding. `check` may say no to a finding, `shape` gives what mode `mask` shows of it, `same`
+    what mode `hash` counts as equal. A text without any of the `marks`, or that `gate` says no to (it is given the text
+    as UTF-8, maybe within JSON), is not searched. A pattern has to be linear in time: it runs in the caller's thread.
+    """
+
+    name: str
+    find: str | re.Pattern[str] | Find
+    check: Callable[[str], bool] = anything
+    shape: Shape = stars
+    same: Callable[[str], str] = str.casefold
+    marks: tuple[str, ...] = ()
+    gate: Callable[[bytes], Any] | None = None
+    _marks: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_marks", tuple(mark.encode() for mark in self.marks))
+
+    def may_find(self, data: bytes) -> bool:
+        """Say whether there may be anything in a text, given as UTF-8, but for its gate."""
+        if not self._marks:
+            return True
+        for mark in self._marks:  # a generator would cost more than the search
+            if mark in data:
+                return True
+        return False
+
+    def spans(self, text: str) -> Iterable[tuple[int, int]]:
+        """Give where in the text something was found."""
+        return [(start, end) for start, end in self._find(text) if start < end and self.check(text[start:end])]
+
+    @cached_property
+    def _find(self) -> Find:
+        """Compiled when first needed: most applications never meet most kinds."""
+        if callable(self.find):
+            return self.find
+        pattern = re.compile(self.find)
+        group = min(pattern.groups, 1)
+        return lambda text: (match.span(group) for match in pattern.finditer(text))
