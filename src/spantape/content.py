@@ -32,7 +32,14 @@ HIDDEN = "***"
 _NUMBERS = frozenset({int, float, bool})
 _FILTERED = frozenset({semconv.METADATA, semconv.TOPIC})
 _IDS = frozenset(
-    {semconv.SESSION_ID, semconv.USER_ID, semconv.CONVERSATION_ID, semconv.AGENT_KEY, semconv.ROLE_NAME, semconv.STEP_ID}
+    {
+        semconv.SESSION_ID,
+        semconv.USER_ID,
+        semconv.CONVERSATION_ID,
+        semconv.AGENT_KEY,
+        semconv.ROLE_NAME,
+        semconv.STEP_ID,
+    }
 )
 """Names that the application gives: two of them must not become one, so masking hashes what it finds in them."""
 _TEXTS = frozenset(
@@ -148,7 +155,11 @@ class ContentPolicy:
         return value if self.masking is None else self.masking.value(value)
 
     def _name(self, value: Json, key: str) -> Json:
-        return self.masked(value, key) if self.masking is None else replace(self, masking=self.masking.of_names).masked(value, key)
+        return (
+            self.masked(value, key)
+            if self.masking is None
+            else replace(self, masking=self.masking.of_names).masked(value, key)
+        )
 
 
 class _Cleaner:

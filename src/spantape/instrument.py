@@ -123,7 +123,7 @@ class Recording:
 
         self.settings = settings
         self.of_environment = of_environment
-        self._exporter = FileSpanExporter(settings.base_dir)
+        self._exporter = FileSpanExporter(settings.base_dir, content=settings.file_content)
         self._files = FileSpanProcessor(self._exporter, settings)
         self._silent: list[FileSpanExporter] = []
         self._otlp = otlp.processor(settings)

@@ -31,6 +31,8 @@ class Kind:
         """Give the value that was found at `source`; raises `SettingError` when it can't be used."""
         try:
             return self.parse(value)
+        except SettingError as error:
+            raise SettingError(f"{source}: {error}") from None
         except (ValueError, TypeError):
             raise SettingError(f"{source} is {value!r}, which spantape can't use: give {self.accepts}") from None
 

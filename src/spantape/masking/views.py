@@ -11,7 +11,9 @@ _ESCAPE = re.compile(r"\\{1,16}(?:u([0-9A-Fa-f]{4})|([\"/bfnrt]))")
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _HIDES = re.compile(rb"\\(?:u00|u[fF]{2}|/)")
 _FULL_WIDTH = re.compile("[\uff0b-\uff5a]")
-_USUAL = {0xFEE0 + code: code for code in map(ord, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz@+-.")}
+_USUAL = {
+    0xFEE0 + code: code for code in map(ord, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz@+-.")
+}
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from . import responses
 from .provider import at_address
 from .realtime_turns import RealtimeTurns
 from .response_turns import LiveTurns, ResponsesTurns
+from .keys import key_of_websocket
 from .turns import Line, Turn, Turns
 
 Family: TypeAlias = Callable[[Line], Turns]
@@ -237,6 +238,7 @@ def _line(tape: Tape, websocket: Any) -> Line:
         tape,
         at_address("https" if uri.secure else "http", uri.host, uri.port, bool(deployment)),
         query.get("model") or deployment,
+        key_of_websocket(websocket),
     )
 
 

@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from ...guard import guard
 from ...interaction import Interaction, is_ours
 from ...settings import Settings
+from .._copies import unsaid, whole
 from . import layout
 from .writer import WAIT, FileWriter
 
@@ -32,12 +33,15 @@ class Ended:
 class FileSpanExporter(SpanExporter):
     """Writes the LLM calls among the spans by session, by date, and the failed ones to `errors/`.
 
-    `base_dir` defaults to the setting of that name. What can't be written at once is logged and tried again with the
+    `base_dir` and `content` default to the settings `base_dir` and `file_content`. What can't be written at once is logged and tried again with the
     next export, flush and shutdown, so a processor needs no retry of its own.
     """
 
-    def __init__(self, base_dir: str | Path | None = None) -> None:
-        self.base_dir = Path(base_dir) if base_dir is not None else Settings.load().base_dir
+    def __init__(self, base_dir: str | Path | None = None, *, content: bool | None = None) -> None:
+        settings = Settings.load()
+        self.base_dir = Path(base_dir) if base_dir is not None else settings.base_dir
+        self.shown = whole if (settings.file_content if content is None else content) else unsaid
+        """Gives what of a span is written."""
         self.writer = FileWriter(self.base_dir)
         self.quiet = False
         """True while a processor of ours writes the same files."""
@@ -47,7 +51,7 @@ class FileSpanExporter(SpanExporter):
         """Write the spans that are LLM calls of ours; others are none of our business."""
         if self.quiet:
             return SpanExportResult.SUCCESS
-        written = self.write(Ended(span) for span in spans if is_ours(span))
+        written = self.write(Ended(self.shown(span)) for span in spans if is_ours(span))
         return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
     def write(self, calls: Iterable[Ended], timeout: float = WAIT) -> bool:

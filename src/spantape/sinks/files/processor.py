@@ -24,7 +24,7 @@ class FileSpanProcessor(SpanProcessor):
 
     def __init__(self, exporter: FileSpanExporter, settings: Settings) -> None:
         self._exporter = exporter
-        self._live = Live(exporter.writer, settings.latest_size)
+        self._live = Live(exporter.writer, settings.latest_size, exporter.shown)
         self._background: Background[Ended] = Background(
             exporter.write,
             size=settings.buffer_size,
@@ -44,7 +44,7 @@ class FileSpanProcessor(SpanProcessor):
         """Take a call that has ended."""
         with guard:
             if is_ours(span):
-                call = Ended(span)
+                call = Ended(self._exporter.shown(span))
                 self._live.finished(span.context.span_id, call)
                 self._background.put(call)
 
