@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from .. import jsontext
 from ..errors import SettingError
@@ -17,7 +17,7 @@ from ..jsontext import Json
 from .credentials import CREDENTIALS
 from .detector import Detector
 from .personal import PERSONAL
-from .views import View, hides, view
+from .views import hides, view
 
 __all__ = ["DETECTORS", "GROUPS", "MODES", "Detector", "Masking"]
 
@@ -35,9 +35,13 @@ _OWN_KEY = secrets.token_bytes(32)
 """Of this process: what is hashed with it can be joined as long as the process runs."""
 
 
-class Finding(NamedTuple):
-    """Where in a text something is, and what is shown in its place."""
+Place: TypeAlias = "tuple[int, int, Detector]"
 
+
+class Finding(NamedTuple):
+    """Something that is hidden: by which detector, where in the text, and what is shown in its place."""
+
+    kind: str
     start: int
     end: int
     shown: str
@@ -67,6 +71,14 @@ class Masking:
     def text(self, text: str) -> str:
         """Give a text with what was found hidden; JSON stays JSON."""
         return self._masked(text, _DEPTH)
+
+    def findings(self, text: str) -> list[Finding]:
+        """Give what is found in a text, in order."""
+        if self.is_clean(text.encode("utf-8", "replace")):
+            return []
+        read = view(text)
+        found = self._found(read.text)
+        return [one._replace(start=read.place(one.start), end=read.place(one.end)) for one in found]
 
     def value(self, value: Json) -> Json:
         """Give a text or a number with what was found hidden; every other value as it is."""
@@ -98,10 +110,7 @@ class Masking:
         return self.detectors  # type: ignore[return-value] # names were replaced in __post_init__
 
     def _masked(self, text: str, depth: int) -> str:
-        if self.is_clean(text.encode("utf-8", "replace")):
-            return text
-        read = view(text)
-        found = self._found(read.text)
+        found = self.findings(text)
         if not found:
             return text
         if depth and text.lstrip()[:1] in {"{", "["}:
@@ -109,7 +118,7 @@ class Masking:
             with suppress(RecursionError):
                 if isinstance(plain, (dict, list)):
                     return jsontext.text(self._value(plain, depth - 1))
-        return _replaced(text, read, found)
+        return _replaced(text, found)
 
     def _value(self, value: Json, depth: int) -> Json:
         if isinstance(value, str):
@@ -126,20 +135,18 @@ class Masking:
     def _found(self, text: str) -> list[Finding]:
         """Give what was found, in order; where findings overlap, the longest hides all of them."""
         data = text.encode("utf-8", "replace")
-        said = {detector.gate for detector in self._detectors}
-        open_gates = {gate for gate in said if gate is None or gate(data)}
-        found = [
-            (start, end, detector)
-            for detector in self._detectors
-            if detector.gate in open_gates and detector.may_find(data)
-            for start, end in detector.spans(text)
-        ]
+        found: list[Place] = []
+        for gate, detectors in self._gates:
+            if gate is None or gate(data):
+                for detector in detectors:
+                    if detector.may_find(data):
+                        found += ((start, end, detector) for start, end in detector.spans(text))
         return [self._finding(text, group) for group in _overlapping(found)]
 
-    def _finding(self, text: str, group: Sequence[tuple[int, int, Detector]]) -> Finding:
+    def _finding(self, text: str, group: Sequence[Place]) -> Finding:
         start, end, detector = max(group, key=lambda one: one[1] - one[0])
         first, last = min(one[0] for one in group), max(one[1] for one in group)
-        return Finding(first, last, self._shown(detector, text[start:end]))
+        return Finding(detector.name, first, last, self._shown(detector, text[start:end]))
 
     def _shown(self, detector: Detector, found: str) -> str:
         if self.mode == "mask":
@@ -181,8 +188,8 @@ def _named(name: str) -> Sequence[str]:
     return GROUPS.get(name, (name,))
 
 
-def _overlapping(found: Iterable[tuple[int, int, Detector]]) -> Iterable[Sequence[tuple[int, int, Detector]]]:
-    groups: list[list[tuple[int, int, Detector]]] = []
+def _overlapping(found: Iterable[Place]) -> Iterable[Sequence[Place]]:
+    groups: list[list[Place]] = []
     reach = 0
     for one in sorted(found, key=lambda one: one[:2]):
         if groups and one[0] < reach:
@@ -193,11 +200,10 @@ def _overlapping(found: Iterable[tuple[int, int, Detector]]) -> Iterable[Sequenc
     return groups
 
 
-def _replaced(text: str, read: View, found: Sequence[Finding]) -> str:
+def _replaced(text: str, found: Sequence[Finding]) -> str:
     parts: list[str] = []
     end = 0
     for finding in found:
-        parts += text[end : read.place(finding.start)], finding.shown
-        end = read.place(finding.end)
-    parts.append(text[end:])
-    return "".join(parts)
+        parts += text[end : finding.start], finding.shown
+        end = finding.end
+    return "".join([*parts, text[end:]])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from .detector import Detector, Shape
+from .detector import Detector, Shape, searching
 
 _ALNUM = bytes(0x61 if i < 128 and chr(i).isalnum() else 0x20 for i in range(256))
 _RUN = b"a" * 16
-_LOGIN = re.compile(rb":\\*/\\*/[^\s/?#:@\"]{0,128}:[^\s/?#\"]{1,256}@")
+_LOGIN = rb":\\*/\\*/[^\s/?#:@\"]{0,128}:[^\s/?#\"]{1,256}@"
 
 
 def _has_token(data: bytes) -> bool:
@@ -17,7 +17,7 @@ def _has_token(data: bytes) -> bool:
 
 
 def _has_login(data: bytes) -> object:
-    return b"@" in data and _LOGIN.search(data)
+    return b"@" in data and searching(_LOGIN)(data)
 
 
 def _is_random(found: str) -> bool:
@@ -74,6 +74,7 @@ CREDENTIALS = (
         r"AIza(?<![A-Za-z0-9]AIza)[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
         shape=_beginning("AIza"),
         marks=("AIza",),
+        gate=_has_token,
     ),
     Detector(
         "github",
@@ -100,9 +101,9 @@ CREDENTIALS = (
     ),
     Detector(
         "bearer",
-        r"[Bb](?:earer|EARER)(?<![A-Za-z0-9][Bb].{5})[ \t]{1,4}([A-Za-z0-9._~+/=-]{16,})",
+        r"earer(?<![A-Za-z0-9][Bb]earer)[ \t]{1,4}([A-Za-z0-9._~+/=-]{16,})",
         check=_has_digit,
-        marks=("earer ", "EARER ", "earer\t"),
+        marks=("earer",),
     ),
     Detector(
         "url_password",

@@ -5,13 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 Find: TypeAlias = "Callable[[str], Iterable[tuple[int, int]]]"
 """Gives where in a text something is, as (start, end)."""
 Shape: TypeAlias = "Callable[[str], str]"
 """Gives what is shown of a finding."""
+
+
+@lru_cache(maxsize=256)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Give a compiled pattern: when first needed, as most applications never meet most kinds of findings."""
+    return re.compile(pattern)
+
+
+@lru_cache(maxsize=256)
+def searching(pattern: bytes) -> Callable[[bytes], object]:
+    """Give what searches UTF-8 for a pattern."""
+    return re.compile(pattern).search
 
 
 def stars(found: str) -> str:  # noqa: ARG001 - that of every kind
@@ -48,12 +60,7 @@ class Detector:
 
     def may_find(self, data: bytes) -> bool:
         """Say whether there may be anything in a text, given as UTF-8, but for its gate."""
-        if not self._marks:
-            return True
-        for mark in self._marks:  # a generator would cost more than the search
-            if mark in data:
-                return True
-        return False
+        return not self._marks or any(mark in data for mark in self._marks)
 
     def spans(self, text: str) -> Iterable[tuple[int, int]]:
         """Give where in the text something was found."""
@@ -61,9 +68,8 @@ class Detector:
 
     @cached_property
     def _find(self) -> Find:
-        """Compiled when first needed: most applications never meet most kinds."""
         if callable(self.find):
             return self.find
-        pattern = re.compile(self.find)
+        pattern = compiled(self.find) if isinstance(self.find, str) else self.find
         group = min(pattern.groups, 1)
         return lambda text: (match.span(group) for match in pattern.finditer(text))

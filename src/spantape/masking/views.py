@@ -6,11 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_ESCAPE = re.compile(r"\\{1,16}(?:u([0-9A-Fa-f]{4})|([\"/bfnrt]))")
+from .detector import compiled, searching
+
+_ESCAPE = r"\\{1,16}(?:u([0-9A-Fa-f]{4})|([\"/bfnrt]))"
 """Of JSON in JSON in JSON, too, where the backslashes double each time."""
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_HIDES = re.compile(rb"\\(?:u00|u[fF]{2}|/)")
-_FULL_WIDTH = re.compile("[\uff0b-\uff5a]")
+_HIDES = rb"\\(?:u00|u[fF]{2}|u[0-9A-Fa-f]{4}[0-9+(-]|/)"
+_HIDES_WIDE = rb"\xef\xbc(?:\xa0|[\x90-\x99](?:[ -]?\xef\xbc[\x90-\x99]){2})"
+"""A full-width @, or some digits."""
+_FULL_WIDTH = "[\uff0b-\uff5a]"
 _USUAL = {
     0xFEE0 + code: code for code in map(ord, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz@+-.")
 }
@@ -29,14 +33,16 @@ class View:
 
 
 def hides(data: bytes) -> bool:
-    """Say whether escape sequences may hide what is looked for, in a text that is given as UTF-8."""
-    return b"\\" in data and _HIDES.search(data) is not None
+    """Say whether a text, given as UTF-8, is read otherwise than it is written, and so may hide what is looked for."""
+    if b"\\" in data and searching(_HIDES)(data):
+        return True
+    return not data.isascii() and searching(_HIDES_WIDE)(data) is not None
 
 
 def view(written: str) -> View:
     """Give a text as it is read."""
     text, places = _decoded(written) if "\\" in written else (written, None)
-    if not text.isascii() and _FULL_WIDTH.search(text):
+    if not text.isascii() and compiled(_FULL_WIDTH).search(text):
         text = text.translate(_USUAL)
     return View(text, places)
 
@@ -45,7 +51,7 @@ def _decoded(written: str) -> tuple[str, Sequence[int] | None]:
     said: list[str] = []
     places: list[int] = []
     end = 0
-    for match in _ESCAPE.finditer(written):
+    for match in compiled(_ESCAPE).finditer(written):
         said += written[end : match.start()], _character(match)
         places += range(end, match.start() + 1)
         end = match.end()
