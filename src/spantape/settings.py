@@ -89,9 +89,12 @@ def _mask(value: object) -> Masking:
     word = str(value).strip().lower()
     if word in _YES + _NO:
         return Masking() if word in _YES else Masking(())
-    names = [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-    _must(isinstance(names, (list, tuple)) and bool(names))
-    return Masking(("secrets", *names))  # type: ignore[misc]
+    given = value.split(",") if isinstance(value, str) else value
+    _must(isinstance(given, (list, tuple)))
+    names = [name.strip() if isinstance(name, str) else name for name in given]  # type: ignore[attr-defined]
+    _must(bool(names) and all(names))
+    all_but = all(isinstance(name, str) and name.startswith("-") for name in names)
+    return Masking(("all" if all_but else "secrets", *names))
 
 
 def _mode(value: object) -> str:

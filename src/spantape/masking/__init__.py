@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from .. import jsontext
 from ..errors import SettingError
@@ -31,11 +31,9 @@ MODES = ("mask", "hash", "remove")
 
 _SMALLEST_NUMBER = 10**6
 _DEPTH = 8
+_SEEN = "*"
 _OWN_KEY = secrets.token_bytes(32)
 """Of this process: what is hashed with it can be joined as long as the process runs."""
-
-
-Place: TypeAlias = "tuple[int, int, Detector]"
 
 
 class Finding(NamedTuple):
@@ -86,12 +84,7 @@ class Masking:
 
     def is_clean(self, data: bytes) -> bool:
         """Say quickly that nothing can be found in a text or in JSON, given as UTF-8; False is no answer."""
-        for gate, detectors in self._gates:
-            if gate is None or gate(data):
-                for detector in detectors:
-                    if detector.may_find(data):
-                        return False
-        return not (self._gates and hides(data))
+        return next(iter(self._asked(data)), None) is None and not (self._gates and hides(data))
 
     @cached_property
     def of_names(self) -> Masking:
@@ -104,6 +97,12 @@ class Masking:
         for detector in self._detectors:
             groups.setdefault(detector.gate, []).append(detector)
         return list(groups.items())
+
+    def _asked(self, data: bytes) -> Iterable[Detector]:
+        """Give the detectors that may find something."""
+        for gate, detectors in self._gates:
+            if gate is None or gate(data):
+                yield from (detector for detector in detectors if detector.may_find(data))
 
     @property
     def _detectors(self) -> Sequence[Detector]:
@@ -133,20 +132,17 @@ class Masking:
         return value
 
     def _found(self, text: str) -> list[Finding]:
-        """Give what was found, in order; where findings overlap, the longest hides all of them."""
+        """Give what was found, in order; what one detector has found is no more to be seen by those after it."""
         data = text.encode("utf-8", "replace")
-        found: list[Place] = []
-        for gate, detectors in self._gates:
-            if gate is None or gate(data):
-                for detector in detectors:
-                    if detector.may_find(data):
-                        found += ((start, end, detector) for start, end in detector.spans(text))
-        return [self._finding(text, group) for group in _overlapping(found)]
-
-    def _finding(self, text: str, group: Sequence[Place]) -> Finding:
-        start, end, detector = max(group, key=lambda one: one[1] - one[0])
-        first, last = min(one[0] for one in group), max(one[1] for one in group)
-        return Finding(detector.name, first, last, self._shown(detector, text[start:end]))
+        found: list[Finding] = []
+        for detector in self._asked(data):
+            new = [
+                Finding(detector.name, start, end, self._shown(detector, text[start:end]))
+                for start, end in detector.spans(text)
+            ]
+            text = _replaced(text, [one._replace(shown=_SEEN * (one.end - one.start)) for one in new])
+            found += new
+        return sorted(found, key=lambda one: one.start)
 
     def _shown(self, detector: Detector, found: str) -> str:
         if self.mode == "mask":
@@ -186,18 +182,6 @@ def _named(name: str) -> Sequence[str]:
         known = ", ".join((*GROUPS, *DETECTORS))
         raise SettingError(f"{name!r} is no detector; give a spantape.Detector, or a name: {known}")
     return GROUPS.get(name, (name,))
-
-
-def _overlapping(found: Iterable[Place]) -> Iterable[Sequence[Place]]:
-    groups: list[list[Place]] = []
-    reach = 0
-    for one in sorted(found, key=lambda one: one[:2]):
-        if groups and one[0] < reach:
-            groups[-1].append(one)
-        else:
-            groups.append([one])
-        reach = max(reach, one[1])
-    return groups
 
 
 def _replaced(text: str, found: Sequence[Finding]) -> str:

@@ -108,6 +108,7 @@ CREDENTIALS = (
     Detector(
         "url_password",
         r"://[^\s/?#:@\"'<>]{0,128}:([^\s/?#\"'<>]{1,256})@",
+        check=lambda found: set(found) != {"*"},
         gate=_has_login,
     ),
 )

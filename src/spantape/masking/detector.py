@@ -62,9 +62,14 @@ class Detector:
         """Say whether there may be anything in a text, given as UTF-8, but for its gate."""
         return not self._marks or any(mark in data for mark in self._marks)
 
-    def spans(self, text: str) -> Iterable[tuple[int, int]]:
-        """Give where in the text something was found."""
-        return [(start, end) for start, end in self._find(text) if start < end and self.check(text[start:end])]
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Give where in the text something was found: in order, and never twice."""
+        found: list[tuple[int, int]] = []
+        for start, end in sorted(self._find(text)):
+            begin = max(start, found[-1][1]) if found else start
+            if begin < end and self.check(text[begin:end]):
+                found.append((begin, end))
+        return found
 
     @cached_property
     def _find(self) -> Find:

@@ -98,10 +98,23 @@ def _is_card(found: str) -> bool:
 
 NUMBERS = (
     Detector(
-        "resident_id",
+        "phone",
+        # Written internationally; China's mobile numbers; China's landlines.
         _among_numbers(
-            rf"{_BEFORE}[1-9][0-9]{{5}}[ -]?(?:19|20)[0-9]{{6}}[ -]?[0-9]{{3}}[0-9Xx]{_AFTER}"
+            r"(?<![A-Za-z0-9_+])\+[1-9](?:[ .()-]{0,2}[0-9]){7,14}(?![A-Za-z0-9_])(?!\.[0-9])"
+            rf"|{_BEFORE}(?:0086[ -]?|86[ -])?1(?:3[0-9]|4[014-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])"
+            rf"(?:[0-9]{{8}}|[ -][0-9]{{4}}[ -][0-9]{{4}}){_AFTER}"
+            rf"|{_BEFORE}\(?0(?:10|2[0-9]|[3-9][0-9]{{2}})(?:\)[ -]?|[ -])[2-8][0-9]{{2,3}}[ -]?[0-9]{{4}}(?![A-Za-z0-9_])"
+            rf"|{_BEFORE}0(?:10|2[0-9])[2-8][0-9]{{7}}{_AFTER}"
         ),
+        check=lambda found: not found.startswith("+") or _is_international(found),
+        shape=_phone,
+        same=_subscriber,
+        gate=_has_number,
+    ),
+    Detector(
+        "resident_id",
+        _among_numbers(rf"{_BEFORE}[1-9][0-9]{{5}}[ -]?(?:19|20)[0-9]{{6}}[ -]?[0-9]{{3}}[0-9Xx]{_AFTER}"),
         check=_is_resident,
         shape=lambda found: hidden(found, 3, 4),
         same=digits,
@@ -116,21 +129,6 @@ NUMBERS = (
         check=_is_card,
         shape=lambda found: hidden(found, 0, 4),
         same=digits,
-        gate=_has_number,
-    ),
-    Detector(
-        "phone",
-        # Written internationally; China's mobile numbers; China's landlines.
-        _among_numbers(
-            r"(?<![A-Za-z0-9_+])\+[1-9](?:[ .()-]{0,2}[0-9]){7,14}(?![A-Za-z0-9_])(?!\.[0-9])"
-            rf"|{_BEFORE}(?:0086[ -]?|86[ -])?1(?:3[0-9]|4[014-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])"
-            rf"(?:[0-9]{{8}}|[ -][0-9]{{4}}[ -][0-9]{{4}}){_AFTER}"
-            rf"|{_BEFORE}\(?0(?:10|2[0-9]|[3-9][0-9]{{2}})(?:\)[ -]?|[ -])[2-8][0-9]{{2,3}}[ -]?[0-9]{{4}}(?![A-Za-z0-9_])"
-            rf"|{_BEFORE}0(?:10|2[0-9])[2-8][0-9]{{7}}{_AFTER}"
-        ),
-        check=lambda found: not found.startswith("+") or _is_international(found),
-        shape=_phone,
-        same=_subscriber,
         gate=_has_number,
     ),
 )

@@ -13,7 +13,9 @@ _AT_ENCODED = rb"%40[A-Za-z0-9-]{1,63}\.[A-Za-z0-9]"
 _V4 = rb"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"
 _V6 = rb":(?:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:|:[0-9A-Fa-f])"
 
-_FILES = frozenset(("png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "js", "mjs", "ts", "css", "tgz", "gz", "zip", "py", "html"))
+_FILES = frozenset(
+    ("png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "js", "mjs", "ts", "css", "tgz", "gz", "zip", "py", "html")
+)
 _NO_HOSTS = frozenset({"255.255.255.255", "255.255.255.0", "255.255.0.0", "255.0.0.0"})
 
 
@@ -69,18 +71,18 @@ PERSONAL = (
     ),
     *NUMBERS,
     Detector(
+        "ipv6",
+        r"(?<![A-Za-z0-9_:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?(?![A-Za-z0-9_:])",
+        check=_is_ipv6,
+        shape=_ip,
+        gate=_has_ipv6,
+    ),
+    Detector(
         "ip",
         r"[0-9](?<![A-Za-z0-9_.][0-9])(?<![A-Za-z]-[0-9])(?<![A-Za-z0-9]/[0-9])(?<![Vv]ersion [0-9])(?<!版本 [0-9])"
         r"(?<!版本[0-9])[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![A-Za-z0-9_])(?!-[A-Za-z])(?!\.[0-9])",
         check=_is_ip,
         shape=_ip,
         gate=_has_ip,
-    ),
-    Detector(
-        "ipv6",
-        r"(?<![A-Za-z0-9_:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?(?![A-Za-z0-9_:])",
-        check=_is_ipv6,
-        shape=_ip,
-        gate=_has_ipv6,
     ),
 )
