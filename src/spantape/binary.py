@@ -41,6 +41,7 @@ def _decoded(encoded: str) -> bytes:
 
 
 def without_binary(text: str) -> str:
+    """Give a text with what it holds of binary data described."""
     if may_hold_binary(text.encode("utf-8", "replace")):
         text = _DATA_URL.sub(lambda match: _described(match[1] or "text/plain", match[2]), text)
         text = _LONG_RUN.sub(_unpacked, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -28,7 +28,7 @@ CONTENT = PARTS | {semconv.REQUEST_PARAMETERS, semconv.ERROR_MESSAGE}
 
 _MESSAGES = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES})
 _MOST_OF_ERROR = 10_000
-HIDDEN = "***"
+_HIDDEN = "***"
 _NUMBERS = frozenset({int, float, bool})
 _FILTERED = frozenset({semconv.METADATA, semconv.TOPIC})
 _IDS = frozenset(
@@ -75,8 +75,8 @@ class ContentPolicy:
     """Turns attributes with plain JSON values into what may be set on a span.
 
     Binary data becomes its media type, size and sha256; what the masking finds is hidden; the filter sees each text; a
-    text over `max_chars` is cut and its message part marked; of messages of `without_roles` only the role is kept. Fails
-    closed: an attribute whose masking or filter fails is dropped, and named in `spantape.content.dropped`.
+    text over `max_chars` is cut and its message part marked; of messages of `without_roles` only the role is kept.
+    Fails closed: an attribute whose masking or filter fails is dropped, and named in `spantape.content.dropped`.
     """
 
     capture: bool = True
@@ -97,7 +97,7 @@ class ContentPolicy:
         )
 
     def keep(self, attributes: Mapping[str, Any], key: str = "") -> Attributes:
-        """Give the attributes as they may be set: content as JSON text, or absent; and nowhere the request's API key."""
+        """Give the attributes as they may be set: content as JSON text or absent; and nowhere `key`, the request's own."""
         kept: Attributes = {}
         dropped: list[str] = []
         for name, value in attributes.items():
@@ -117,24 +117,23 @@ class ContentPolicy:
 
     def _kept(self, name: str, value: Any, key: str) -> Any:
         if name in _NAMES:
-            return _sound(self._name(value, key) if name in _IDS else self.masked(value, key))
+            return _sound(_masked(self._masking_of(name), value, key))
         if not _is_free(name):
             return _sound(value)
         if is_content(name) and not self.capture:
             return None
-        if self.without_roles:
-            value = _unsaid_by(self.without_roles, name, value)
-        if self.filter is None and not isinstance(value, str):
-            data = jsontext.dumps(value)
+        said = _unsaid_by(self.without_roles, name, value) if self.without_roles else value
+        if self.filter is None and not isinstance(said, str):
+            data = jsontext.dumps(said)
             if self._is_clean(data, key):
                 return data.decode()  # nothing in it is to be changed, as in most calls
-        try:
-            clean = self._clean(name, value, key)
-        except RecursionError:  # it lies in itself, or is nested deeper than Python goes
-            if self.filter is not None:
-                raise
-            clean = self._clean(name, jsontext.mended(value), key)
-        return _sound(clean) if clean is None or isinstance(clean, str) else jsontext.text(clean)
+        clean = self._cleaned(name, said, key)
+        if clean is None or isinstance(clean, str):
+            return _sound(clean)
+        return jsontext.text(clean) if self.masking is None else self.masking.json(jsontext.text(clean))
+
+    def _masking_of(self, name: str) -> Masking | None:
+        return self.masking.of_names if self.masking is not None and name in _IDS else self.masking
 
     def _is_clean(self, data: bytes, key: str) -> bool:
         """Say of JSON that nothing in it is to be changed."""
@@ -142,24 +141,13 @@ class ContentPolicy:
             return False
         return (self.masking is None or self.masking.is_clean(data)) and not (key and key.encode() in data)
 
-    def _clean(self, name: str, value: Json, key: str) -> Json:
-        cleaner = _Cleaner(self, name, key)
-        return cleaner.parts(value) if name in PARTS else cleaner.said(value)
-
-    def masked(self, value: Json, key: str) -> Json:
-        """Give a text, a number or a list of them with what is to be masked hidden, and the request's API key."""
-        if isinstance(value, (list, tuple)):
-            return [self.masked(item, key) for item in value]
-        if key and isinstance(value, str):
-            value = value.replace(key, HIDDEN)
-        return value if self.masking is None else self.masking.value(value)
-
-    def _name(self, value: Json, key: str) -> Json:
-        return (
-            self.masked(value, key)
-            if self.masking is None
-            else replace(self, masking=self.masking.of_names).masked(value, key)
-        )
+    def _cleaned(self, name: str, value: Json, key: str) -> Json:
+        try:
+            return _Cleaner(self, name, key).clean(value)
+        except RecursionError:  # it lies in itself, or is nested deeper than Python goes
+            if self.filter is not None:
+                raise
+            return _Cleaner(self, name, key).clean(jsontext.mended(value))
 
 
 class _Cleaner:
@@ -171,6 +159,10 @@ class _Cleaner:
         self._structured = name in PARTS
         self._most = min(policy.max_chars, _MOST_OF_ERROR) if name == semconv.ERROR_MESSAGE else policy.max_chars
         self._cut_from = 0
+
+    def clean(self, value: Json) -> Json:
+        """Clean what an attribute holds."""
+        return self.parts(value) if self._structured else self.said(value)
 
     def parts(self, value: Json) -> Json:
         """Clean messages, their parts, or tool definitions."""
@@ -213,7 +205,7 @@ class _Cleaner:
         return self._text(plain) if isinstance(plain, str) else self._masked(plain)
 
     def _masked(self, value: Json) -> Json:
-        return self._policy.masked(value, self._key)
+        return _masked(self._policy.masking, value, self._key)
 
     def _text(self, value: str) -> str | None:
         # Masked before it is cut: half of a number would be found no more.
@@ -222,6 +214,15 @@ class _Cleaner:
             return text
         self._cut_from = max(self._cut_from, len(text))
         return text[: self._most] + ("" if self._structured else f"… [cut from {len(text)} characters]")
+
+
+def _masked(masking: Masking | None, value: Json, key: str) -> Json:
+    """Give a value with what is to be masked hidden, and the API key of the request."""
+    if isinstance(value, (list, tuple)):
+        return [_masked(masking, item, key) for item in value]
+    if key and isinstance(value, str):
+        value = value.replace(key, _HIDDEN)
+    return value if masking is None else masking.value(value)
 
 
 def _unsaid_by(roles: Collection[str], name: str, value: Json) -> Json:

@@ -73,7 +73,7 @@ def belonging() -> dict[str, Any]:
 
 
 def capture() -> str | None:
-    """Give how much of a call made now is kept: `none`, `metadata`, or None for all of it; the strictest session counts."""
+    """Give how much is kept of a call made now: `none`, `metadata`, or None for all; the strictest session counts."""
     opened = _open.get()
     if not opened:
         return None
@@ -87,8 +87,8 @@ class session:  # noqa: N801 - used like a function
     Works with `with`, `async with` and as a decorator of functions and coroutine functions (in a generator, use
     `with`). An inner session adds to the outer one. Further keywords are kept as the record's metadata.
 
-    `capture` says how much of the calls inside is recorded: `full`, `metadata` (nothing of what is said), or `none` (not
-    even that there was a call). An inner session can only record less.
+    `capture` says how much of the calls inside is recorded: `full`, `metadata` (nothing of what is said), or `none`
+    (not even that there was a call). An inner session can only record less.
     """
 
     def __init__(self, session_id: object = None, /, *, capture: str = FULL, **values: object) -> None:

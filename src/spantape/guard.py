@@ -72,7 +72,7 @@ def _innermost(trace: TracebackType | None) -> str:
 
 
 class SilentGuard(Guard):
-    """A guard for code that has what was said in its hands: the message of its error may quote it, and is not logged."""
+    """A guard for code that handles what was said: an error's message may quote that, and is not logged."""
 
     def _say(self, error: Exception, trace: TracebackType | None) -> None:
         place = _innermost(trace)

@@ -49,8 +49,8 @@ class Finding(NamedTuple):
 class Masking:
     """Hides what its detectors find: `instrument(mask=Masking(["personal", "-ip"], mode="hash", key="…"))`.
 
-    `detectors` are names (`email`; `secrets`, `personal`, `all` for many; `-ip` takes one away) and `Detector`s. `mode` is
-    `mask` (keeps the shape: `138****5678`), `hash` (`[phone:5d41…]`, keyed, so equal values stay equal) or `remove`
+    `detectors` are names (`email`; `secrets`, `personal`, `all` for many; `-ip` takes one away) and `Detector`s. `mode`
+    is `mask` (keeps the shape: `138****5678`), `hash` (`[phone:5d41…]`, keyed, so equal values stay equal) or `remove`
     (`[phone]`). Without a `key`, hashes differ from process to process.
 
     Raises:
@@ -81,6 +81,10 @@ class Masking:
     def value(self, value: Json) -> Json:
         """Give a text or a number with what was found hidden; every other value as it is."""
         return self._value(value, _DEPTH)
+
+    def json(self, text: str) -> str:
+        """Give JSON whose texts and numbers were masked, with what is only found by the key before it hidden, too."""
+        return _replaced(text, self.findings(text))
 
     def is_clean(self, data: bytes) -> bool:
         """Say quickly that nothing can be found in a text or in JSON, given as UTF-8; False is no answer."""
@@ -116,7 +120,7 @@ class Masking:
             plain = jsontext.loads_or(text)
             with suppress(RecursionError):
                 if isinstance(plain, (dict, list)):
-                    return jsontext.text(self._value(plain, depth - 1))
+                    return self.json(jsontext.text(self._value(plain, depth - 1)))
         return _replaced(text, found)
 
     def _value(self, value: Json, depth: int) -> Json:

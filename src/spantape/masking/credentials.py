@@ -28,20 +28,26 @@ def _has_digit(found: str) -> bool:
     return any(character.isdigit() for character in found)
 
 
+def _is_open(found: str) -> bool:
+    """Say whether a password was not hidden before: an error may quote what an earlier call was told."""
+    return re.fullmatch(r"\*+|\[[a-z_]+(?::[0-9a-f]{16})?\]", found) is None
+
+
 def _beginning(*known: str) -> Shape:
     """Show which kind of key it is, and nothing else of it."""
     return lambda found: next((start for start in known if found.startswith(start)), "") + "***"
 
 
 def _pem(found: str) -> str:
-    return found.partition("KEY-----")[0] + "KEY-----***"
+    begin = found.partition("KEY-----")[0] + "KEY-----"
+    return f"{begin}***{begin.replace('BEGIN', 'END')}"
 
 
 CREDENTIALS = (
     Detector(
         "private_key",
         # As long as a key of 16384 bits, and over the end when that is missing: it may have been cut.
-        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^-]|-(?!----)){0,16384}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
+        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^\"-]|-(?!----)){0,16384}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
         shape=_pem,
         marks=("-----BEGIN ",),
     ),
@@ -63,10 +69,15 @@ CREDENTIALS = (
     ),
     Detector(
         "aws",
-        r"A[KS]IA(?<![A-Za-z0-9]A[KS]IA)[A-Z0-9]{16}(?![A-Za-z0-9])"
-        r"|(?i:secret_?access_?key)[\"'\s:=>]{1,8}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
-        shape=lambda found: found[:4] + "***" if found[1:4] in {"KIA", "SIA"} else found[:-40] + "***",
-        marks=("AKIA", "ASIA", "ecret_access_key", "ecretAccessKey", "SECRET_ACCESS_KEY"),
+        r"A[KS]IA(?<![A-Za-z0-9]A[KS]IA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+        shape=_beginning("AKIA", "ASIA"),
+        marks=("AKIA", "ASIA"),
+        gate=_has_token,
+    ),
+    Detector(
+        "aws_secret",  # looks like nothing, but for the name before it
+        r"(?i:secret_?access_?key)[\"'\s:=>]{1,8}([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
+        marks=("ecret_access_key", "ecretAccessKey", "SECRET_ACCESS_KEY"),
         gate=_has_token,
     ),
     Detector(
@@ -107,8 +118,8 @@ CREDENTIALS = (
     ),
     Detector(
         "url_password",
-        r"://[^\s/?#:@\"'<>]{0,128}:([^\s/?#\"'<>]{1,256})@",
-        check=lambda found: set(found) != {"*"},
+        r"://[^\s/?#:@\"'<>[]{0,128}:([^\s/?#\"'<>]{1,256})@",
+        check=_is_open,
         gate=_has_login,
     ),
 )

@@ -13,12 +13,13 @@ _NUMBERS = bytes(0x30 if 48 <= i <= 57 else 0x78 for i in range(256))
 _EIGHT, _ELEVEN = b"0" * 8, b"0" * 11
 _LONG = (
     r"[0-9+(](?<![0-9][0-9+(])(?<![0-9A-Fa-f]-[0-9])(?<!1(?=[0-9]{12}(?![0-9])))(?<!2(?=0[0-9]{12}(?![0-9])))"
-    r"(?:(?:[ .()-]{0,2}[0-9]){10,}|(?<=\+)(?:[ .()-]{0,2}[0-9]){7,})"
+    r"(?:(?:[ .()-]{0,2}[0-9]){10}|(?<=\+)(?:[ .()-]{0,2}[0-9]){7})"
 )
-"""Numbers of eleven digits and more (eight after a +), but for ends of UUIDs and times in milliseconds or as 20240131235959.
+"""Numbers of eleven digits and more (eight after a +), but for ends of UUIDs, and times (in ms, or 20240131235959).
 
 Letters may stand before: in JSON they may belong to an escape sequence.
 """
+_ROW = r"[0-9+(][0-9 .()-]{6,}"
 _BEFORE = r"(?<![A-Za-z0-9_])(?<![A-Za-z0-9][-.])"
 _AFTER = r"(?![A-Za-z0-9_])(?!-[A-Za-z0-9])(?!\.[0-9])"
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -40,12 +41,12 @@ def _has_number(data: bytes) -> object:
 
 
 def _among_numbers(pattern: str) -> Find:
-    """Give what looks for a pattern where there are long numbers, and nowhere else."""
+    """Give what looks for a pattern where digits stand in a row, and nowhere else."""
 
     def find(text: str) -> Iterator[tuple[int, int]]:
         number = compiled(pattern)
-        for long in compiled(_LONG).finditer(text):
-            for match in number.finditer(text, long.start(), long.end() + 3):
+        for row in compiled(_ROW).finditer(text):
+            for match in number.finditer(text, row.start(), row.end() + 3):
                 yield match.span()
 
     return find
@@ -104,7 +105,8 @@ NUMBERS = (
             r"(?<![A-Za-z0-9_+])\+[1-9](?:[ .()-]{0,2}[0-9]){7,14}(?![A-Za-z0-9_])(?!\.[0-9])"
             rf"|{_BEFORE}(?:0086[ -]?|86[ -])?1(?:3[0-9]|4[014-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])"
             rf"(?:[0-9]{{8}}|[ -][0-9]{{4}}[ -][0-9]{{4}}){_AFTER}"
-            rf"|{_BEFORE}\(?0(?:10|2[0-9]|[3-9][0-9]{{2}})(?:\)[ -]?|[ -])[2-8][0-9]{{2,3}}[ -]?[0-9]{{4}}(?![A-Za-z0-9_])"
+            rf"|{_BEFORE}\(?0(?:10|2[0-9]|[3-9][0-9]{{2}})(?:\)[ -]?|[ -])[2-8][0-9]{{2,3}}[ -]?[0-9]{{4}}"
+            r"(?![A-Za-z0-9_])"
             rf"|{_BEFORE}0(?:10|2[0-9])[2-8][0-9]{{7}}{_AFTER}"
         ),
         check=lambda found: not found.startswith("+") or _is_international(found),

@@ -52,7 +52,7 @@ def _is_ip(found: str) -> bool:
 def _is_ipv6(found: str) -> bool:
     """Take no `a::b`, which is code more often."""
     groups = [group for group in found.split(":") if group]
-    is_long = len(groups) > 2 or len(found.partition(":")[0]) == 4
+    is_long = len(groups) > 2 or len(found.partition(":")[0]) == 4 or "." in found
     return is_long and any(character.isdigit() for character in found) and _is_ip(found)
 
 

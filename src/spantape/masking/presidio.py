@@ -1,4 +1,4 @@
-"""Microsoft Presidio as a detector, for names and places that no expression finds; install `presidio-analyzer` yourself."""
+"""Microsoft Presidio as a detector, for names and places that no pattern finds: install `presidio-analyzer`."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ class Ended:
 class FileSpanExporter(SpanExporter):
     """Writes the LLM calls among the spans by session, by date, and the failed ones to `errors/`.
 
-    `base_dir` and `content` default to the settings `base_dir` and `file_content`. What can't be written at once is logged and tried again with the
-    next export, flush and shutdown, so a processor needs no retry of its own.
+    `base_dir` and `content` default to the settings `base_dir` and `file_content`. What can't be written at once is
+    logged and tried again with the next export, flush and shutdown, so a processor needs no retry of its own.
     """
 
     def __init__(self, base_dir: str | Path | None = None, *, content: bool | None = None) -> None:
