@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import runpy
 import sys
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
 from spantape.instrumentors.openai.routes import ENDPOINTS
+from spantape.masking import GROUPS
 from spantape.settings import Settings, variables
 
 ROOT = Path(__file__).parent.parent
 OPENAI = "<!-- endpoints: made by docs/generate.py -->", "<!-- end of endpoints -->"
+SCORES = "<!-- scores: made by docs/generate.py -->", "<!-- end of scores -->"
 BEGIN, END = "<!-- settings: made by docs/generate.py -->", "<!-- end of settings -->"
 
 
@@ -70,17 +73,34 @@ def endpoints() -> str:
     return "\n".join(rows)
 
 
+def scores() -> str:
+    """Give how well the masking's detectors do on the labelled set."""
+    labelled = runpy.run_path(str(ROOT / "tests" / "masking" / "labelled.py"))
+    cases = labelled["cases"]()
+    rows = [f"{len(cases)} texts, {sum(not case.wanted for case in cases)} of them with nothing to find:", ""]
+    rows += [
+        "| kind | masked | right | wrong | missed | precision | recall |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, score in labelled["scores"]().items():
+        when = "always" if name in GROUPS["secrets"] else "on request"
+        figures = f"{score.right} | {score.wrong} | {score.missed} | {score.precision:.2f} | {score.recall:.2f}"
+        rows.append(f"| `{name}` | {when} | {figures} |")
+    return "\n".join(rows)
+
+
 def between(path: Path, begin: str, end: str, made: str) -> str:
     text = path.read_text(encoding="utf-8")
     return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{made}\n{end}", text, flags=re.DOTALL)
 
 
 def pages() -> dict[Path, str]:
-    readme, openai = ROOT / "README.md", ROOT / "docs" / "openai.md"
+    readme, openai, privacy = (ROOT / name for name in ("README.md", "docs/openai.md", "docs/privacy.md"))
     return {
         ROOT / "docs" / "settings.md": page(),
         readme: between(readme, BEGIN, END, table()),
         openai: between(openai, *OPENAI, endpoints()),
+        privacy: between(privacy, *SCORES, scores()),
     }
 
 

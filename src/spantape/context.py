@@ -132,7 +132,7 @@ class session:  # noqa: N801 - used like a function
 
 
 def _captured(word: object) -> str:
-    if word in {NOTHING, METADATA, FULL}:
+    if word in (NOTHING, METADATA, FULL):
         return str(word)
     guard.warn_once(
         "capture", "session(capture=%r): give none, metadata or full; until then it counts as metadata", word

@@ -14,16 +14,12 @@ import spantape
 from spantape.masking import DETECTORS, GROUPS, Detector, Masking
 from spantape.masking.presidio import presidio
 
-KNOWN_TO_FAIL = {"section 2.1.3.4 of the manual"}
 NOTHING_TO_FIND = "今天天气很好 The quick brown fox, version 1.2.3; f(x) = a[1:2] # 3 % of it\n"
 
 
 @pytest.mark.parametrize("case", labelled.cases(), ids=lambda case: case.text[:40].encode("unicode_escape").decode())
 def test_what_is_found(case: labelled.Case) -> None:
-    if case.text in KNOWN_TO_FAIL:
-        assert labelled.found(case.text) != case.wanted
-    else:
-        assert labelled.found(case.text) == case.wanted
+    assert (labelled.found(case.text) == case.wanted) is not case.hard
 
 
 def test_the_labelled_set_is_large_and_says_something_of_each_detector() -> None:
@@ -39,7 +35,7 @@ def test_a_detector_finds_its_own_kind_alone(name: str) -> None:
     for case in labelled.cases():
         mine = {one for one in case.wanted if one[0] == name}
         others = [one for one in case.wanted if one[0] != name]
-        if mine and not others:
+        if mine and not others and not case.hard:
             assert {(one.kind, one.start, one.end) for one in alone.findings(case.text)} == mine
 
 
@@ -94,7 +90,9 @@ def test_a_secret_shows_nothing_but_its_kind() -> None:
 
 def test_equal_values_have_equal_hashes_however_they_are_written() -> None:
     masking = Masking(mode="hash", key="secret")
-    hashes = {masking.text(phone) for phone in ("13812345678", "138-1234-5678", "+86 138 1234 5678", "１３８１２３４５６７８")}
+    hashes = {
+        masking.text(phone) for phone in ("13812345678", "138-1234-5678", "+86 138 1234 5678", "１３８１２３４５６７８")
+    }
     assert len(hashes) == 1
     assert re.fullmatch(r"\[phone:[0-9a-f]{16}\]", hashes.pop())
     assert masking.text("A@b.com") == masking.text("a@B.com") != masking.text("b@b.com")
@@ -186,7 +184,11 @@ def grows(masking: Masking, piece: str, size: int) -> float:
     return seconds(lambda: masking.text(long)) / max(seconds(lambda: masking.text(short)), 0.005)
 
 
-OPENS = " a@b.co ://u:p@h eyJsk-AKIAghp_xoxb-AIza bearer secret_access_key -----BEGIN " + "a1" * 20 + " 13812345678 1.1.1.1 2001:db8::1"
+OPENS = (
+    " a@b.co ://u:p@h eyJsk-AKIAghp_xoxb-AIza bearer secret_access_key -----BEGIN "
+    + "a1" * 20
+    + " 13812345678 1.1.1.1 2001:db8::1"
+)
 HOSTILE = {
     "email": ["a.", "a@", "@a.", "a@a.", "%40", "a%40a-"],
     "phone": ["1", "+1", "1 ", "(0", "0(", "86 1", "010-", "138-", "１"],
@@ -233,8 +235,8 @@ def test_text_with_nothing_to_find_is_passed_quickly(groups: list[str]) -> None:
 
 
 def test_no_text_breaks_it() -> None:
-    alphabet = list('a1@.:/\\"{}[],- +u0\n０＠\ud800张*%') + ["sk-", "eyJ", "\\u", "\\n", "://", "-----BEGIN "]
-    chance = random.Random(1)  # noqa: S311 - no secret
+    alphabet = [*'a1@.:/\\"{}[],- +u0\n０＠\ud800张*%', "sk-", "eyJ", "\\u", "\\n", "://", "-----BEGIN "]
+    chance = random.Random(1)
     masking = Masking()
     for _ in range(3000):
         text = "".join(chance.choices(alphabet, k=chance.randrange(60)))

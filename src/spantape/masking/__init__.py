@@ -31,6 +31,7 @@ MODES = ("mask", "hash", "remove")
 
 _SMALLEST_NUMBER = 10**6
 _DEPTH = 8
+_JSON_BEGINS = frozenset('{["')
 _SEEN = "*"
 _OWN_KEY = secrets.token_bytes(32)
 """Of this process: what is hashed with it can be joined as long as the process runs."""
@@ -116,10 +117,10 @@ class Masking:
         found = self.findings(text)
         if not found:
             return text
-        if depth and text.lstrip()[:1] in {"{", "["}:
+        if depth and text.lstrip()[:1] in _JSON_BEGINS:
             plain = jsontext.loads_or(text)
             with suppress(RecursionError):
-                if isinstance(plain, (dict, list)):
+                if isinstance(plain, (dict, list, str)):
                     return self.json(jsontext.text(self._value(plain, depth - 1)))
         return _replaced(text, found)
 
@@ -173,6 +174,8 @@ def chosen(names: Iterable[str | Detector]) -> Iterable[Detector]:
     for name in names:
         if isinstance(name, Detector):
             taken[name.name] = name
+        elif not isinstance(name, str):
+            raise SettingError(f"{name!r} is no detector; give a spantape.Detector, or a name")
         elif name.startswith("-"):
             for one in _named(name[1:]):
                 taken.pop(one, None)

@@ -47,7 +47,8 @@ CREDENTIALS = (
     Detector(
         "private_key",
         # As long as a key of 16384 bits, and over the end when that is missing: it may have been cut.
-        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^\"-]|-(?!----)){0,16384}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
+        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^\"-]|-(?!----)){0,16384}"
+        r"(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
         shape=_pem,
         marks=("-----BEGIN ",),
     ),

@@ -24,10 +24,10 @@ from .._frame import Frame
 from .._mapping import plain
 from .._tape import Tape
 from . import responses
+from .keys import key_of_websocket
 from .provider import at_address
 from .realtime_turns import RealtimeTurns
 from .response_turns import LiveTurns, ResponsesTurns
-from .keys import key_of_websocket
 from .turns import Line, Turn, Turns
 
 Family: TypeAlias = Callable[[Line], Turns]
