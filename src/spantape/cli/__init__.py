@@ -12,8 +12,12 @@ from ..errors import SpantapeError
 
 # Each command is a file of this folder that is imported when it runs: `--help` has to be there at once.
 COMMANDS = {
+    "run": "Run a program and record its LLM calls.",
     "ls": "List recorded calls, the newest first.",
     "show": "Show one call: what was sent, what came back, what it cost, why it failed.",
+    "diff": "Compare two calls: parameters, words, tokens, cost, latency.",
+    "where": "Print the folder that is recorded to.",
+    "config": "List the settings and where each came from.",
 }
 _FAILED = 1
 
@@ -43,7 +47,7 @@ class Commands(click.Group):
 def spantape() -> None:
     """From a failing call to its cause: look into what spantape has recorded.
 
-    ID is a call's id or the beginning of it, `last`, `-2` for the one before the last, or `err` for the last error.
+    ID is a call's id or the beginning of it, `last`, `err` for the last that failed, or `last~1` for the one before.
     Exit codes: 1 failed, 2 wrong usage, 3 nothing found, 4 unhealthy, 6 not recording.
     """
 
