@@ -17,6 +17,7 @@ COMMANDS = {
     "show": "Show one call: what was sent, what came back, what it cost, why it failed.",
     "diff": "Compare two calls: parameters, words, tokens, cost, latency.",
     "where": "Print the folder that is recorded to.",
+    "doctor": "Say whether this environment would record, and what to do if not.",
     "config": "List the settings and where each came from.",
 }
 _FAILED = 1
