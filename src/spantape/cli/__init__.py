@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -59,7 +60,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        spantape.main(prog_name="spantape")
+        spantape.main(prog_name="spantape", color=False if os.environ.get("NO_COLOR") else None)
     except SpantapeError as error:
         click.echo(f"spantape: {error}", err=True)
         sys.exit(_FAILED)

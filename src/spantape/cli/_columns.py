@@ -10,7 +10,14 @@ import click
 from . import _format as form
 
 Record = Mapping[str, Any]
-_STYLES = {"success": "green", "failed": "red", "timeout": "red", "cancelled": "yellow"}
+COLOURS = {
+    "success": "green",
+    "failed": "red",
+    "timeout": "red",
+    "interrupted": "red",
+    "cancelled": "yellow",
+    "running": "blue",
+}
 
 
 class Column(NamedTuple):
@@ -36,8 +43,8 @@ def status(record: Record) -> str:
     stage = dig(record, "metadata.stage")
     if stage in {"started", "interrupted"}:
         return "running" if stage == "started" else "interrupted"
-    known = record.get("status")
-    return str(known) if known else "failed" if record.get("success") is False else "success"
+    known = str(record.get("status"))
+    return known if known in COLOURS else "failed" if record.get("success") is False else "success"
 
 
 def outcome(record: Record) -> str:
@@ -76,7 +83,7 @@ COLUMNS = {
     "id": _path("id", lambda value: str(value or "")[:8]),
     "time": _path("timestamp", form.clock),
     "date": _path("timestamp", lambda value: form.clock(value, day=True)),
-    "status": Column(status, outcome, style=lambda record: _STYLES.get(status(record), "yellow")),
+    "status": Column(status, outcome, style=lambda record: COLOURS[status(record)]),
     "session": _path("session_id"),
     "user": _path("user_id"),
     "agent": _path("agent_key"),
@@ -87,11 +94,24 @@ COLUMNS = {
     "cost": Column(lambda record: dig(record, "cost.total"), _cost, right=True),
     "latency": _number("timing.duration_ms", form.duration),
     "ttft": _number("timing.time_to_first_chunk_ms", form.duration),
-    "prompt": Column(lambda record: record.get("prompt"), lambda record: form.line(_last_said(record)), flexible=True),
+    "prompt": Column(lambda record: record.get("prompt"), _last_said, flexible=True),
     "response": Column(lambda record: record.get("response"), got, flexible=True),
+    "said": Column(
+        lambda record: f"{record.get('prompt') or ''} → {got(record)}",
+        lambda record: f"{_last_said(record)} → {got(record)}",
+        flexible=True,
+    ),
     "error": _path("error.type"),
     "trace": _path("trace_id"),
 }
+
+
+CALLS = {
+    120: "id,time,status,model,session,tokens,cost,latency,prompt,response",
+    60: "id,time,status,model,cost,latency,said",
+    0: "id,status,said",
+}
+"""The columns of a list of calls, by the least width of a terminal."""
 
 
 def columns(names: str) -> dict[str, Column]:
@@ -116,4 +136,4 @@ def _last_said(record: Record) -> str:
 
     messages = record.get("messages")
     last = messages[-1] if isinstance(messages, list) and messages else None
-    return (text_of(last) if isinstance(last, dict) else "") or str(record.get("prompt") or "")
+    return form.line((text_of(last) if isinstance(last, dict) else "") or record.get("prompt") or "")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .. import jsontext
 from ..transcript import text_of
 from . import _format as form
-from ._columns import Record, dig, outcome, status
+from ._columns import COLOURS, Record, dig, outcome, status
 
 _LABEL = 10
 _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
 def rows(record: Record, before: Record | None = None) -> Iterator[Row]:
     """Tell a call; the messages that the call `before` sent already are folded."""
-    yield Row(str(record.get("id"))[:8], _head(record), "red" if status(record) == "failed" else "bold")
+    yield Row(str(record.get("id"))[:8], _head(record), COLOURS[status(record)])
     told = {
         "why": _why(record),
         "tokens": _tokens(record),

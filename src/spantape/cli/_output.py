@@ -5,17 +5,22 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
 from .. import jsontext
 from . import _format as form
 from ._columns import Column, Record, columns
+
+Shape: TypeAlias = Mapping[int, str]
+"""The columns of a list, by the least width of a terminal that has room for them."""
 
 FORMATS = ("table", "json", "jsonl", "csv", "md")
 _NOT_FOUND = 3
@@ -37,8 +42,8 @@ class Output:
     fields: str | None
     full: bool
 
-    def emit(self, records: Iterable[Record], usual: str) -> None:
-        """Print records; `usual` names the columns of the table.
+    def emit(self, records: Iterable[Record], usual: Shape) -> None:
+        """Print records with their usual columns.
 
         Raises:
             NothingFound: There are none.
@@ -46,14 +51,13 @@ class Output:
         first = next(iterator := iter(records), None)
         if first is None:
             raise NothingFound("nothing found")
-        chosen = columns(self.fields or usual)
-        found = chain([first], iterator)
+        found, chosen = chain([first], iterator), columns(self.fields or usual[max(usual)])
         if self.form in {"json", "jsonl"}:
             _print(_EMITTERS[self.form](found if self.fields is None else _picked(found, chosen)))
         elif self.form in {"csv", "md"}:
             _print(_EMITTERS[self.form](found, chosen))
         elif self.form == "table" or sys.stdout.isatty():
-            _table(found, chosen, full=self.full)
+            _table(found, columns(self.fields or _fitting(usual)), full=self.full)
         else:
             _print(_tab_separated(found, chosen))
 
@@ -137,6 +141,12 @@ def _plain(value: Any) -> str:
     return "" if value is None else form.line(value if isinstance(value, str) else jsontext.text(value))
 
 
+def _fitting(usual: Shape) -> str:
+    """Give the most columns that a terminal of this width has room for."""
+    width = shutil.get_terminal_size().columns
+    return next(names for least, names in sorted(usual.items(), reverse=True) if width >= least)
+
+
 def _table(records: Iterable[Record], chosen: Mapping[str, Column], *, full: bool) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -154,7 +164,7 @@ def _table(records: Iterable[Record], chosen: Mapping[str, Column], *, full: boo
         )
     for record in records:
         table.add_row(*[Text(column.shown(record), style=column.style(record)) for column in chosen.values()])
-    Console(highlight=False).print(table)
+    Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto").print(table)
 
 
 _EMITTERS: dict[str, Callable[..., Iterator[str]]] = {"json": _json, "jsonl": _jsonl, "csv": _csv, "md": _markdown}

@@ -13,7 +13,7 @@ from ._output import Output, output
 def command(output: Output) -> None:
     """List the settings that a program started here would record with, and where each came from."""
     rows = ({"setting": name, "value": _plain(value), "from": source or "default"} for name, value, source in found({}))
-    output.emit(rows, "setting,value,from")
+    output.emit(rows, {0: "setting,value,from"})
 
 
 def _plain(value: object) -> object:

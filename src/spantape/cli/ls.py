@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from ..sinks.files.reader import Recordings
+from ._columns import CALLS
 from ._output import Output, output
 from ._place import place
-
-_COLUMNS = "id,time,status,model,session,tokens,cost,latency,prompt,response"
 
 
 @click.command("ls")
@@ -17,4 +16,4 @@ _COLUMNS = "id,time,status,model,session,tokens,cost,latency,prompt,response"
 @place
 def command(recordings: Recordings, number: int, output: Output) -> None:
     """List recorded calls, the newest first."""
-    output.emit(recordings.get_latest_interactions(number or 10**9), _COLUMNS)
+    output.emit(recordings.get_latest_interactions(number or 10**9), CALLS)
