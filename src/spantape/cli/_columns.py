@@ -60,6 +60,15 @@ def got(record: Record) -> str:
     return form.line(record.get("response") or record.get("error_message") or "")
 
 
+def _last_said(record: Record) -> str:
+    """Give the last message that was sent: what is new in this call."""
+    from ..transcript import text_of
+
+    messages = record.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return form.line((text_of(last) if isinstance(last, dict) else "") or record.get("prompt") or "")
+
+
 def _path(path: str, show: Callable[[Any], str] = form.line) -> Column:
     return Column(lambda record: dig(record, path), lambda record: show(dig(record, path)))
 
@@ -128,12 +137,3 @@ def _any(value: Any) -> str:
     from .. import jsontext
 
     return form.line(value if isinstance(value, str) else jsontext.text(value)) if value is not None else ""
-
-
-def _last_said(record: Record) -> str:
-    """Give the last message that was sent: what is new in this call."""
-    from ..transcript import text_of
-
-    messages = record.get("messages")
-    last = messages[-1] if isinstance(messages, list) and messages else None
-    return form.line((text_of(last) if isinstance(last, dict) else "") or record.get("prompt") or "")
