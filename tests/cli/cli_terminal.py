@@ -10,7 +10,7 @@ import pytest
 from cli_tree import environment
 
 
-def terminal(*words: str, folder: Path, columns: int = 80) -> str:
+def terminal(*words: str, folder: Path, columns: int = 80, **more: str) -> str:
     """Run the command in a terminal of a width, and give what stands there in the end."""
     pty = pytest.importorskip("pty")
     import fcntl
@@ -19,7 +19,7 @@ def terminal(*words: str, folder: Path, columns: int = 80) -> str:
 
     read, write = pty.openpty()
     fcntl.ioctl(write, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    given = environment(folder, TERM="xterm-256color")
+    given = environment(folder, TERM="xterm-256color", **more)
     del given["COLUMNS"]
     import subprocess
 

@@ -116,7 +116,7 @@ COLUMNS = {
 
 
 CALLS = {
-    120: "id,time,status,model,session,tokens,cost,latency,prompt,response",
+    110: "id,time,status,model,session,tokens,cost,latency,prompt,response",
     60: "id,time,status,model,cost,latency,said",
     0: "id,status,said",
 }

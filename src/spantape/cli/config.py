@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Flag
+
 import click
 
 from ..settings import found
@@ -24,4 +26,4 @@ def _plain(value: object) -> object:
 def _written(value: object) -> str:
     if isinstance(value, (tuple, list, frozenset, set)):
         return ", ".join(map(str, value))
-    return str(getattr(value, "name", None) or value)
+    return str(value.name if isinstance(value, Flag) else value)
