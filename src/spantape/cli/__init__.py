@@ -17,6 +17,7 @@ COMMANDS = {
     "ls": "List recorded calls, the newest first.",
     "show": "Show one call: what was sent, what came back, what it cost, why it failed.",
     "diff": "Compare two calls: parameters, words, tokens, cost, latency.",
+    "demo": "Record a few calls to a built-in server, to see what there is to see.",
     "where": "Print the folder that is recorded to.",
     "doctor": "Say whether this environment would record, and what to do if not.",
     "config": "List the settings and where each came from.",
