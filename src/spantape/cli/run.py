@@ -17,7 +17,7 @@ from ..sinks.files.reader import Recordings
 from ._columns import Record, dig
 from ._format import count, money, when
 
-_START = Path(__file__).with_name("_start")
+_START = Path(__file__).parent.with_name("_start")
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 _NO_SUCH_COMMAND = 127
 _MOST = 100_000
