@@ -10,9 +10,11 @@ from __future__ import annotations
 from ._version import __version__
 from .context import session
 from .errors import QueryError, SettingError, SpantapeError
+from .filter import Filter
 from .instrument import flush, instrument, recordings, uninstrument
 
 __all__ = [
+    "Filter",
     "QueryError",
     "SettingError",
     "SpantapeError",
