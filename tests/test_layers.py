@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
-    {"errors", "guard", "jsontext", "_version", "semconv", "settings", "transcript"},
-    {"content", "context", "interaction", "pricing", "provider"},
+    {"errors", "guard", "jsontext", "_version", "moments", "semconv", "settings", "transcript"},
+    {"content", "context", "filter", "interaction", "pricing", "provider"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
     {"completion", "instrument", "_start", "__init__", "__main__"},

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .errors import QueryError, SettingError, SpantapeError
+from .filter import Filter
 from .instrument import flush, instrument, recordings, uninstrument
 
 if TYPE_CHECKING:
     from .context import session
 
 __all__ = [
+    "Filter",
     "QueryError",
     "SettingError",
     "SpantapeError",
