@@ -97,7 +97,7 @@ class ContentPolicy:
         )
 
     def keep(self, attributes: Mapping[str, Any], key: str = "") -> Attributes:
-        """Give the attributes as they may be set: content as JSON text, or absent; `key`, the request's own, nowhere."""
+        """Give the attributes as they may be set: content as JSON text, or absent; `key`, the request's, nowhere."""
         kept: Attributes = {}
         dropped: list[str] = []
         for name, value in attributes.items():

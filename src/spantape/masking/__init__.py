@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,7 @@ _SMALLEST_NUMBER = 10**6
 _DEPTH = 8
 _JSON_BEGINS = frozenset('{["')
 _SEEN = "*"
-_OWN_KEY = secrets.token_bytes(32)
+_OWN_KEY = os.urandom(32)
 """Of this process: what is hashed with it can be joined as long as the process runs."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from contextlib import suppress
 
 from .detector import Detector, searching
@@ -43,6 +42,8 @@ def _address(found: str) -> str:
 
 def _is_ip(found: str) -> bool:
     """Take addresses that tell of somebody: not those of the machine itself, nor what only looks like one."""
+    import ipaddress
+
     with suppress(ValueError):
         address = ipaddress.ip_address(found)
         return not (address.is_loopback or address.is_unspecified or address.is_multicast) and found not in _NO_HOSTS
