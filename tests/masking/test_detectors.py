@@ -160,6 +160,11 @@ def test_an_unknown_name_is_named_and_the_known_ones_are_told(wrong: str) -> Non
     assert repr(wrong.removeprefix("-")) in str(caught.value)
 
 
+def test_a_pattern_that_is_none_is_refused_at_once() -> None:
+    with pytest.raises(spantape.SettingError, match="'order' can't be used"):
+        spantape.instrument(mask=[Detector("order", "ORD-(")])
+
+
 def test_an_unknown_mode_is_named() -> None:
     with pytest.raises(spantape.SettingError, match="mask, hash, remove"):
         Masking(mode="blur")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
+from ..errors import SettingError
+
 Find: TypeAlias = "Callable[[str], Iterable[tuple[int, int]]]"
 """Gives where in a text something is, as (start, end)."""
+Gate: TypeAlias = "Callable[[bytes], Any]"
+"""Says whether there may be something in a text, given as UTF-8."""
 Shape: TypeAlias = "Callable[[str], str]"
 """Gives what is shown of a finding."""
 
@@ -52,15 +56,16 @@ class Detector:
     shape: Shape = stars
     same: Callable[[str], str] = str.casefold
     marks: tuple[str, ...] = ()
-    gate: Callable[[bytes], Any] | None = None
-    _marks: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
+    gate: Gate | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_marks", tuple(mark.encode() for mark in self.marks))
+    @cached_property
+    def encoded_marks(self) -> tuple[bytes, ...]:
+        """The marks as UTF-8; every text has the empty one."""
+        return tuple(mark.encode() for mark in self.marks or ("",))
 
     def may_find(self, data: bytes) -> bool:
         """Say whether there may be anything in a text, given as UTF-8, but for its gate."""
-        return not self._marks or any(mark in data for mark in self._marks)
+        return any(mark in data for mark in self.encoded_marks)
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Give where in the text something was found: in order, and never twice."""
@@ -70,6 +75,14 @@ class Detector:
             if begin < end and self.check(text[begin:end]):
                 found.append((begin, end))
         return found
+
+    def ready(self) -> Detector:
+        """Give the detector itself, its pattern compiled; raises `SettingError` when it is none."""
+        try:
+            _ = self._find
+        except re.error as error:
+            raise SettingError(f"the pattern of detector {self.name!r} can't be used: {error}") from None
+        return self
 
     @cached_property
     def _find(self) -> Find:
