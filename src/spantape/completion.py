@@ -90,6 +90,6 @@ def _teller(settings: Settings) -> Teller:
     from .pricing import PriceBook
 
     policy = ContentPolicy(settings.capture_content.on_span, settings.max_content_chars, settings.content_filter)
-    prices = PriceBook(enabled=settings.cost)
+    prices = PriceBook.of(settings)
     prices.warm()
     return Teller(policy.keep, prices.attributes, provider_of)

@@ -105,7 +105,10 @@ def is_off(settings: Settings) -> bool:
 
 
 def _record(settings: Settings, *, of_environment: bool = False) -> None:
+    from .pricing import PriceBook
+
     global _active  # noqa: PLW0603 - there is one recording per process
+    PriceBook.of(settings)  # what is wrong with a price table is told before anything is undone
     uninstrument()
     guard.forget()
     recording = Recording(settings, of_environment=of_environment)
