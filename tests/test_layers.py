@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
     {"errors", "guard", "jsontext", "_version", "semconv", "settings", "transcript"},
-    {"content", "context", "interaction", "pricing", "provider"},
+    {"content", "context", "interaction", "pricing", "provider", "sampling"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
     {"completion", "instrument", "__init__"},

@@ -39,7 +39,7 @@ USAGE = {
     "svg_output_tokens": semconv.SVG_OUTPUT_TOKENS,
     "seconds": semconv.SECONDS,
 }
-_COST = {
+COST = {
     "input": semconv.COST_INPUT,
     "output": semconv.COST_OUTPUT,
     "cached": semconv.COST_CACHED,
@@ -246,7 +246,7 @@ def _figures(found: Found) -> dict[str, Json]:
     return {
         "finish_reasons": _listed(found.get(semconv.RESPONSE_FINISH_REASONS)),
         "usage": _usage(found) or None,
-        "cost": _pick(_COST, found) or None,
+        "cost": _pick(COST, found) or None,
         "retries": found.get(semconv.RETRIES),
     }
 

@@ -7,11 +7,15 @@ from contextlib import suppress
 from datetime import date as Date  # noqa: N812 - `date` is the name of the parameter everywhere
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ...errors import QueryError
 from . import arrays, layout
 from .arrays import Record
 from .lock import locked
+
+if TYPE_CHECKING:
+    from ...pricing.reprice import Repricing
 
 _WAIT = 2.0
 
@@ -64,6 +68,22 @@ class Recordings:
     def get_running_interactions(self) -> list[Record]:
         """Give the calls that run at this moment (their content shortened), oldest first."""
         return _ordered(filter(_runs, self._read([self.base_dir / layout.latest_file()])))
+
+    def reprice(self, records: Iterable[Record] | None = None, **settings: Any) -> Repricing:
+        """Price calls anew (all, unless `records` are given), each at its own time, and tell the difference.
+
+        Takes the settings that prices depend on, such as `prices="prices.yaml"`; the files stay as they are.
+        """
+        from ...pricing import PriceBook
+        from ...pricing.reprice import reprice
+        from ...settings import Settings
+
+        book = PriceBook.of(Settings.load(**{**settings, "cost": True}))
+        return reprice(self._all() if records is None else records, book)
+
+    def _all(self) -> Iterator[Record]:
+        for file in self._files(layout.BY_DATE):
+            yield from _ordered(self._read([file]))
 
     def _files(self, folder: str) -> list[Path]:
         return sorted((self.base_dir / folder).glob("*.json"))
