@@ -192,11 +192,14 @@ def test_how_many_calls_a_record_stands_for(metadata: Any, calls: float) -> None
     assert sampling.weight({"metadata": metadata}) == pytest.approx(calls)
 
 
-def test_metadata_of_the_applications_says_nothing_about_the_rate(server: ScriptedServer, tmp_path: Path) -> None:
-    recorded = Recorded(tmp_path / "records", sample_rate=0.999999)
-    with spantape.session("5", metadata={"sample_rate": "mine"}):
+@pytest.mark.parametrize("rate", [1, 0.999999])
+def test_metadata_of_the_applications_says_nothing_about_the_rate(
+    rate: float, server: ScriptedServer, tmp_path: Path
+) -> None:
+    recorded = Recorded(tmp_path / "records", sample_rate=rate)
+    with spantape.session("5", sample_rate=0.01):
         ask(server)
-    assert recorded.record["metadata"]["sample_rate"] == 0.999999
+    assert recorded.record["metadata"]["sample_rate"] == rate
 
 
 # --- while it runs
