@@ -78,7 +78,7 @@ def _files_of(settings: Settings) -> FileSpanProcessor:
     folder = settings.base_dir.absolute()
     with _lock:
         if folder not in _files:
-            _files[folder] = FileSpanProcessor(FileSpanExporter(folder), settings)
+            _files[folder] = FileSpanProcessor(FileSpanExporter(folder, settings), settings)
             atexit.register(_files[folder].shutdown)
         return _files[folder]
 

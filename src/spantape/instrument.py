@@ -126,7 +126,7 @@ class Recording:
 
         self.settings = settings
         self.of_environment = of_environment
-        self._exporter = FileSpanExporter(settings.base_dir)
+        self._exporter = FileSpanExporter(settings.base_dir, settings)
         self._files = FileSpanProcessor(self._exporter, settings)
         self._silent: list[FileSpanExporter] = []
         self._otlp = otlp.processor(settings)

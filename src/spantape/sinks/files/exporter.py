@@ -43,8 +43,8 @@ class FileSpanExporter(SpanExporter):
     next export, flush and shutdown, so a processor needs no retry of its own.
     """
 
-    def __init__(self, base_dir: str | Path | None = None) -> None:
-        chosen = Settings.load()
+    def __init__(self, base_dir: str | Path | None = None, settings: Settings | None = None) -> None:
+        chosen = settings or Settings.load()
         self.base_dir = Path(base_dir) if base_dir is not None else chosen.base_dir
         self.sampling = Sampling.of(chosen)
         self.writer = FileWriter(self.base_dir)
