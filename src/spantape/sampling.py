@@ -1,4 +1,4 @@
-"""`Sampling`: which of the calls that have ended are recorded, and how many calls a record then stands for."""
+"""`Sampling`: which of the calls that have ended are recorded, and what part of them that is."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Sampling:
         return semconv.ERROR_TYPE in (span.attributes or {}) or ran >= self.slow * _NS_PER_S
 
 
-def weight(record: Mapping[str, Any]) -> float:
-    """Give how many calls a record stands for, when what was recorded is counted or added up."""
+def rate(record: Mapping[str, Any]) -> float:
+    """Give the part of the calls like a recorded one that was recorded: it stands for 1 / rate calls in any sum."""
     metadata = record.get("metadata")
-    rate = metadata.get(KEY) if isinstance(metadata, Mapping) else None
-    return 1 / rate if isinstance(rate, (int, float)) and 0 < rate <= 1 else 1.0
+    found = metadata.get(KEY) if isinstance(metadata, Mapping) else None
+    return found if isinstance(found, (int, float)) and 0 < found <= 1 else 1.0
 
 
 def _share(span: ReadableSpan) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import openai
 import spantape
 from recorded import Recorded
 from spantape import sampling
+from spantape.filter import Filter
 from spantape.sinks.files import FileSpanExporter
 from spantape.testing import ScriptedServer, completion, error
 
@@ -179,17 +181,59 @@ def test_sums_of_a_sample_stand_for_all(taped: Taped) -> None:
         tape.call(f"session-{number}", error="Timeout" if number % 10 == 0 else None)
     records = records_of(tape)
     failed = [record for record in records if not record["success"]]
-    assert sum(map(sampling.weight, failed)) == len(failed) == 100
-    assert sum(map(sampling.weight, records)) == pytest.approx(1000, rel=0.15)
+    assert sum(1 / sampling.rate(record) for record in failed) == len(failed) == 100
+    assert sum(1 / sampling.rate(record) for record in records) == pytest.approx(1000, rel=0.15)
     assert len(records) < 450
 
 
 @pytest.mark.parametrize(
-    ("metadata", "calls"),
-    [({"sample_rate": 0.1}, 10), ({}, 1), (None, 1), ("x", 1), ({"sample_rate": 0}, 1), ({"sample_rate": "x"}, 1)],
+    ("metadata", "rate"),
+    [({"sample_rate": 0.1}, 0.1), ({}, 1), (None, 1), ("x", 1), ({"sample_rate": 0}, 1), ({"sample_rate": "x"}, 1)],
 )
-def test_how_many_calls_a_record_stands_for(metadata: Any, calls: float) -> None:
-    assert sampling.weight({"metadata": metadata}) == pytest.approx(calls)
+def test_the_rate_of_a_record(metadata: Any, rate: float) -> None:
+    assert sampling.rate({"metadata": metadata}) == rate
+
+
+def statistics_of(tape: Tape, **where: Any) -> dict[str, Any]:
+    assert tape.flush()
+    return tape.recordings.get_statistics(Filter(**where)) if where else tape.recordings.get_statistics()
+
+
+@pytest.mark.parametrize(
+    "where", [{}, {"since": datetime(2000, 1, 1, tzinfo=timezone.utc)}], ids=["from summaries", "counted"]
+)
+def test_statistics_scale_up_and_say_so(taped: Taped, where: dict[str, Any]) -> None:
+    tape = taped(sample_rate=0.25, buffer_size=MANY)
+    used = {
+        "gen_ai.request.model": "m",
+        "gen_ai.usage.input_tokens": 30,
+        "gen_ai.usage.output_tokens": 0,
+        "spantape.cost.total": 0.5,
+        "spantape.cost.currency": "CNY",
+        "user.id": "ada",
+    }
+    for number in range(400):
+        span = tape.start(f"session-{number}", at=NOON, **used)
+        span.end(NOON + SECOND)
+    for _ in range(3):
+        tape.call("failed", error="Timeout", **used)
+    told = statistics_of(tape, **where)
+    recorded = len(records_of(tape))
+    calls = (recorded - 3) * 4 + 3
+    assert told["sampled"] == {"recorded_interactions": recorded, "rates": [0.25]}
+    assert told["total_interactions"] == calls
+    assert (told["successful_interactions"], told["failed_interactions"]) == (calls - 3, 3)
+    assert told["usage"]["input_tokens"] == calls * 30
+    assert told["cost"] == {"CNY": pytest.approx(calls * 0.5)}
+    assert told["by_model"]["m"]["calls"] == told["by_user"]["ada"]["calls"] == calls
+    assert told["latency_ms"]["p50"] == pytest.approx(1000, rel=0.03)
+    assert told["total_sessions"] == len({record["session_id"] for record in records_of(tape)})
+    assert sum(day["calls"] for day in told["by_date"].values()) == calls
+
+
+def test_statistics_of_whole_recordings_say_nothing_of_samples(tape: Tape) -> None:
+    tape.call("5")
+    assert "sampled" not in statistics_of(tape)
 
 
 @pytest.mark.parametrize("rate", [1, 0.999999])
