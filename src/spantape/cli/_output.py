@@ -17,7 +17,7 @@ import click
 
 from .. import jsontext
 from . import _format as form
-from ._columns import Column, Record, columns
+from ._columns import COLUMNS, Column, Record, columns
 
 Shape: TypeAlias = Mapping[int, str]
 """The columns of a list, by the least width of a terminal that has room for them."""
@@ -42,8 +42,8 @@ class Output:
     fields: str | None
     full: bool
 
-    def emit(self, records: Iterable[Record], usual: Shape) -> None:
-        """Print records with their usual columns.
+    def emit(self, records: Iterable[Record], usual: Shape, known: Mapping[str, Column] = COLUMNS) -> None:
+        """Print records with their usual columns, of those that are `known`.
 
         Raises:
             NothingFound: There are none.
@@ -51,13 +51,13 @@ class Output:
         first = next(iterator := iter(records), None)
         if first is None:
             raise NothingFound("nothing found")
-        found, chosen = chain([first], iterator), columns(self.fields or usual[max(usual)])
+        found, chosen = chain([first], iterator), columns(self.fields or usual[max(usual)], known)
         if self.form in {"json", "jsonl"}:
             _print(_EMITTERS[self.form](found if self.fields is None else _picked(found, chosen)))
         elif self.form in {"csv", "md"}:
             _print(_EMITTERS[self.form](found, chosen))
         elif self.form == "table" or sys.stdout.isatty():
-            _table(found, columns(self.fields or _fitting(usual)), full=self.full)
+            _table(found, columns(self.fields or _fitting(usual), known), full=self.full)
         else:
             _print(_tab_separated(found, chosen))
 
