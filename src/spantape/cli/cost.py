@@ -8,7 +8,7 @@ from ..filter import Filter
 from ..sinks.files.reader import Recordings
 from ._columns import Record
 from ._filters import filters
-from ._groups import KEYS, figures, grouped
+from ._groups import KEYS, calls, figures, grouped
 from ._output import Output, output
 from ._place import place
 
@@ -23,7 +23,7 @@ def command(recordings: Recordings, where: Filter, key: str, output: Output) -> 
     found = [group.told(name, key) for name, group in grouped(recordings.iter_all(where), key).items()]
     found = found if key in {"hour", "day", "week", "month"} else sorted(found, key=lambda each: -_amount(each))
     most = max(map(_amount, found), default=0)
-    shapes = {60: f"{key},calls,input_tokens,output_tokens,cost,unpriced,bar", 0: f"{key},cost"}
+    shapes = {60: f"{key},{calls(found)},input_tokens,output_tokens,cost,unpriced,bar", 0: f"{key},cost"}
     output.emit(found, shapes, figures(key, lambda group: (_amount(group), most)))
 
 

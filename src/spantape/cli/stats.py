@@ -7,7 +7,7 @@ import click
 from ..filter import Filter
 from ..sinks.files.reader import Recordings
 from ._filters import filters
-from ._groups import KEYS, figures, grouped
+from ._groups import KEYS, calls, figures, grouped
 from ._output import Output, output
 from ._place import place
 
@@ -22,8 +22,8 @@ def command(recordings: Recordings, where: Filter, key: str, output: Output) -> 
     found = [group.told(name, key) for name, group in grouped(recordings.iter_all(where), key).items()]
     most = max((each["calls"] for each in found), default=0)
     shapes = {
-        100: f"{key},calls,failed,input_tokens,output_tokens,cost,p50_ms,p95_ms,bar",
-        60: f"{key},calls,failed,cost,p95_ms,bar",
-        0: f"{key},calls,cost",
+        100: f"{key},{calls(found)},failed,input_tokens,output_tokens,cost,p50_ms,p95_ms,bar",
+        60: f"{key},{calls(found)},failed,cost,p95_ms,bar",
+        0: f"{key},{calls(found)},cost",
     }
     output.emit(found, shapes, figures(key, lambda group: (group["calls"], most)))
