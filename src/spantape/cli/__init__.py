@@ -15,6 +15,7 @@ from ..errors import SpantapeError
 COMMANDS = {
     "run": "Run a program and record its LLM calls.",
     "ls": "List recorded calls, the newest first.",
+    "tail": "Show the latest calls, and with -f each that begins or ends.",
     "show": "Show one call: what was sent, what came back, what it cost, why it failed.",
     "sessions": "List sessions, the one with the latest call first.",
     "session": "Show a session as one conversation.",

@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 import click
 
 from .. import jsontext
+from ..filter import Record
 from . import _format as form
-from ._columns import COLUMNS, Column, Record, columns
+from ._columns import COLUMNS, Column, columns
 
 Shape: TypeAlias = Mapping[int, str]
 """The columns of a list, by the least width of a terminal that has room for them."""
@@ -134,11 +135,22 @@ def _markdown_line(cells: Iterable[str]) -> str:
 def _tab_separated(records: Iterable[Record], chosen: Mapping[str, Column]) -> Iterator[str]:
     yield "\t".join(chosen)
     for record in records:
-        yield "\t".join([_plain(column.value(record)) for column in chosen.values()])
+        yield "\t".join([plain(column.value(record)) for column in chosen.values()])
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Give a value as the cell of a line that a program reads."""
     return "" if value is None else form.line(value if isinstance(value, str) else jsontext.text(value))
+
+
+def fitted(text: str, width: int, *, right: bool = False) -> str:
+    """Give a text exactly so wide in a terminal, where a Chinese character is as wide as two others."""
+    from rich.cells import cell_len, set_cell_size
+
+    wide = cell_len(text)
+    if wide > width:
+        return set_cell_size(text, width - 1) + "…"
+    return " " * (width - wide) + text if right else text + " " * (width - wide)
 
 
 def _fitting(usual: Shape) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..filter import Filter
+from ..filter import Filter, Record
 from ..sinks.files.reader import Recordings
-from ._columns import Record
 from ._filters import filters
 from ._groups import KEYS, calls, figures, grouped
 from ._output import Output, output

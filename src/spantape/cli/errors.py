@@ -7,9 +7,8 @@ from itertools import islice
 
 import click
 
-from ..filter import Filter, began
+from ..filter import Filter, Record, began
 from ..sinks.files.reader import Recordings
-from ._columns import Record
 from ._filters import filters
 from ._kinds import COLUMNS, kinds
 from ._output import Output, output
@@ -41,5 +40,5 @@ def command(recordings: Recordings, where: Filter, number: int, output: Output, 
 
 def _good(recordings: Recordings, failed: Record) -> Record | None:
     """Give the call of the same model before a failed one that went well."""
-    model, until = failed.get("model"), began(dict(failed))
+    model, until = failed.get("model"), began(failed)
     return next(recordings.iter_latest(Filter(status="ok", model=str(model), until=until)), None) if model else None

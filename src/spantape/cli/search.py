@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from ..filter import Filter
+from ..filter import Filter, Record
 from ..sinks.files.reader import Recordings
-from ._columns import COLUMNS, Record, plain
+from ._columns import COLUMNS, plain
 from ._filters import filters
 from ._format import line
 from ._output import Output, output

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import click
 
-from ..filter import Filter
+from ..filter import Filter, Record
 from ..sinks.files.reader import Recordings
-from ._columns import CALLS, Record
+from ._columns import CALLS
 from ._conversation import conversation, lines
 from ._filters import filters
 from ._output import NothingFound, Output, output

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from ..filter import Filter
+from ..filter import Filter, Record
 from ..sinks.files.reader import Recordings
 from . import _format as form
-from ._columns import Column, Record, dig, number, plain, status
+from ._columns import Column, dig, number, plain, status
 from ._filters import filters
 from ._groups import money
 from ._output import Output, output

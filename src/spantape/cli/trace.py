@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from ..filter import Filter
+from ..filter import Filter, Record
 from ..sinks.files.reader import Recordings
 from . import _format as form
-from ._columns import COLUMNS, Column, Record, dig
+from ._columns import COLUMNS, Column, dig
 from ._filters import filters
 from ._output import Output, output
 from ._place import place
