@@ -30,7 +30,7 @@ def values(given: Mapping[Any, Any]) -> dict[str, Any]:
         ValueError: A column is unknown or has a value that can't be used.
     """
     named = {_ALIASES.get(str(key), str(key)): value for key, value in given.items() if value is not None}
-    for name in named.keys() - COLUMNS.keys():
+    for name in (name for name in named if name not in COLUMNS):
         close = get_close_matches(name, COLUMNS, 1)
         raise ValueError(f"there is no column {name}" + (f"; do you mean {close[0]}?" if close else ""))
     return {name: _value(name, value) for name, value in named.items()}
