@@ -50,6 +50,12 @@ def test_the_published_price_of_a_token_of_doubao() -> None:
     assert (told["input"], told["output"], told["currency"]) == (0.000006, 0.00003, "CNY")
 
 
+def test_the_published_formula_of_cached_tokens() -> None:
+    """OpenAI's o1: (prompt - cached) × 15 + cached × 7.50 + completion × 60 a million; nothing more for reasoning."""
+    found = call("o1", sent=10_000, received=2000, cache_read=4000, reasoning=1500)
+    assert totals(book(), [found]) == pytest.approx([(6000 * 15 + 4000 * 7.5 + 2000 * 60) / 1e6])
+
+
 def test_qwen_by_the_length_of_the_input_and_by_thinking() -> None:
     told = totals(
         book(),

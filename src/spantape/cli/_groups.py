@@ -94,7 +94,7 @@ def grouped(records: Iterable[Record], key: str) -> dict[str, Group]:
     return dict(ordered)
 
 
-def calls(found: Iterable[Mapping[str, Any]]) -> str:
+def counted(found: Iterable[Mapping[str, Any]]) -> str:
     """Give the columns that say how many calls there were: two, where a part of them was recorded."""
     return "calls,recorded" if any(each["recorded"] != each["calls"] for each in found) else "calls"
 
