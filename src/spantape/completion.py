@@ -79,7 +79,7 @@ def _files_of(settings: Settings) -> FileSpanProcessor:
     folder = settings.base_dir.absolute()
     with _lock:
         if folder not in _files:
-            _files[folder] = FileSpanProcessor(FileSpanExporter(folder, content=settings.file_content), settings)
+            _files[folder] = FileSpanProcessor(FileSpanExporter(folder, settings), settings)
             atexit.register(_files[folder].shutdown)
         return _files[folder]
 
@@ -93,6 +93,6 @@ def _teller(settings: Settings) -> Teller:
 
     policy = ContentPolicy.of(settings, capture=settings.capture_content.on_span)
     closed, closes = replace(policy, capture=False), closing(settings.without_content_of)
-    prices = PriceBook(enabled=settings.cost)
+    prices = PriceBook.of(settings)
     prices.warm()
     return Teller(lambda known: (closed if closes(known) else policy).keep, prices.attributes, provider_of)

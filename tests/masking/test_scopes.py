@@ -203,13 +203,14 @@ def test_otlp_without_content(tmp_path: Path, ask: Ask) -> None:
 
 
 def test_an_exporter_of_ones_own_asks_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask) -> None:
+    from spantape.settings import Settings
     from spantape.sinks.files import FileSpanExporter
 
     recorded = Recorded(tmp_path / "records", files=False)
     ask()
     monkeypatch.setenv("SPANTAPE_FILE_CONTENT", "false")
-    for folder, options in {"a": {}, "b": {"content": True}}.items():
-        FileSpanExporter(tmp_path / folder, **options).export(recorded.spans)
+    for folder, settings in {"a": None, "b": Settings(file_content=True)}.items():
+        FileSpanExporter(tmp_path / folder, settings).export(recorded.spans)
     texts = [(next((tmp_path / folder / "by_date").iterdir())).read_text("utf-8") for folder in "ab"]
     assert [SAID in text for text in texts] == [False, True]
 

@@ -51,7 +51,7 @@ class Tape:
 
         captures = bool(settings.capture_content)
         policy = ContentPolicy.of(settings, capture=captures)
-        prices = PriceBook(enabled=settings.cost)
+        prices = PriceBook.of(settings)
         prices.warm()
         tape = cls(
             start_span=start_span,

@@ -8,8 +8,10 @@ from pathlib import Path
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from ... import sampling
 from ...guard import guard
 from ...interaction import Interaction, is_ours
+from ...sampling import Sampling
 from ...settings import Settings
 from .._copies import unsaid, whole
 from . import layout
@@ -17,30 +19,36 @@ from .writer import WAIT, FileWriter
 
 
 class Ended:
-    """A call that has ended; its interaction is made once, for all who need it."""
+    """A call that has ended; its interaction is made once, for all who need it.
 
-    def __init__(self, span: ReadableSpan) -> None:
-        self._span = span
+    `rate` is the part of the calls like it that is recorded.
+    """
+
+    def __init__(self, span: ReadableSpan, rate: float = 1.0) -> None:
+        self._span, self._rate = span, rate
         self._made: Interaction | None = None
 
     def interaction(self) -> Interaction:
         """Give the interaction, with its messages as they are on the span."""
         if self._made is None:
             self._made = Interaction.from_span(self._span, verbatim=True)
+            if self._rate < 1 or sampling.KEY in self._made.metadata:
+                self._made.metadata[sampling.KEY] = self._rate
         return self._made
 
 
 class FileSpanExporter(SpanExporter):
     """Writes the LLM calls among the spans by session, by date, and the failed ones to `errors/`.
 
-    `base_dir` and `content` default to the settings `base_dir` and `file_content`. What can't be written at once is
-    logged and tried again with the next export, flush and shutdown, so a processor needs no retry of its own.
+    `base_dir` defaults to the setting of that name. What can't be written at once is logged and tried again with the
+    next export, flush and shutdown, so a processor needs no retry of its own.
     """
 
-    def __init__(self, base_dir: str | Path | None = None, *, content: bool | None = None) -> None:
-        settings = Settings.load()
-        self.base_dir = Path(base_dir) if base_dir is not None else settings.base_dir
-        self.shown = whole if (settings.file_content if content is None else content) else unsaid
+    def __init__(self, base_dir: str | Path | None = None, settings: Settings | None = None) -> None:
+        chosen = settings or Settings.load()
+        self.base_dir = Path(base_dir) if base_dir is not None else chosen.base_dir
+        self.sampling = Sampling.of(chosen)
+        self.shown = whole if chosen.file_content else unsaid
         """Gives what of a span is written."""
         self.writer = FileWriter(self.base_dir)
         self.quiet = False
@@ -51,7 +59,8 @@ class FileSpanExporter(SpanExporter):
         """Write the spans that are LLM calls of ours; others are none of our business."""
         if self.quiet:
             return SpanExportResult.SUCCESS
-        written = self.write(Ended(self.shown(span)) for span in spans if is_ours(span))
+        rates = [(span, self.sampling.rate_of(span)) for span in spans if is_ours(span)]
+        written = self.write(Ended(self.shown(span), rate) for span, rate in rates if rate is not None)
         return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
     def write(self, calls: Iterable[Ended], timeout: float = WAIT) -> bool:
