@@ -93,7 +93,9 @@ class session:  # noqa: N801 - used like a function
 
     def __init__(self, session_id: object = None, /, *, capture: str = FULL, **values: object) -> None:
         self.belonging = _NOBODY
-        self.capture = _captured(capture)
+        self.capture = METADATA
+        with guard:
+            self.capture = _captured(capture)
         with guard:
             self.belonging = _belonging(values if session_id is None else {"session_id": session_id, **values})
 
