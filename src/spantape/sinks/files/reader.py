@@ -14,7 +14,7 @@ from ... import moments
 from ...errors import QueryError
 from ...filter import Filter, began
 from ...jsontext import Json
-from . import arrays, health, layout, search, statistics, tally
+from . import health, layout, search, statistics, tally
 from .arrays import Record
 from .catalog import Catalog
 from .fold import folded, identity
@@ -130,13 +130,13 @@ class Recordings:
     def _read(self, paths: Iterable[Path], where: Filter) -> Iterator[Record]:
         for path in _between(paths, where):
             with self._opened(path) as files:
-                yield from _matching(folded(files), where)
+                yield from where.read(folded(files))
 
     def _backwards(self, path: Path, where: Filter) -> Iterator[Record]:
         seen: set[int] = set()
         with self._opened(path) as files:
             lines = (line for file in reversed(files) for line in file.backwards())
-            yield from _matching((line for line in lines if _is_new(line, seen)), where)
+            yield from where.read(line for line in lines if _is_new(line, seen))
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[list[Lines]]:
@@ -145,14 +145,6 @@ class Recordings:
                 yield files
             finally:
                 self._damaged.update({lines.path: lines.damaged for lines in files})
-
-
-def _matching(lines: Iterable[bytes], where: Filter) -> Iterator[Record]:
-    for line in lines:
-        if where.may_match(line):
-            record = arrays.record(line)
-            if record is not None and where.matches(record):
-                yield record
 
 
 def _is_new(line: bytes, seen: set[int]) -> bool:

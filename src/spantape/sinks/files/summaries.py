@@ -143,12 +143,12 @@ def _extended(known: Summary, states: Sequence[State], files: Sequence[Lines]) -
     for line in folded(files[last:], starts):
         tally.add(counts, _facts(line))
         new.extend(_digests(line))
+    covered = [one._replace(state=state) for one, state in zip(known.covered[:last], states, strict=False)]
+    covered += [_covered(lines, state) for lines, state in zip(files[last:], states[last:], strict=True)]
     again = set(new).intersection(ids) if ids else set()
     for found in _replaced(again, files, known.covered):
         tally.add(counts, found, -1)
     ids.extend(digest for digest in new if digest not in again)
-    covered = [one._replace(state=state) for one, state in zip(known.covered[:last], states, strict=False)]
-    covered += [_covered(lines, state) for lines, state in zip(files[last:], states[last:], strict=True)]
     return Summary(covered, counts, ids)
 
 
@@ -158,9 +158,8 @@ def _replaced(again: set[int], files: Sequence[Lines], covered: Sequence[Covered
     for lines, one in [*zip(files, covered, strict=False)][::-1]:
         if not left:
             return
-        end = lines.end
-        found = {digest: line for line in lines.forwards(stop=one.end) for digest in _digests(line) if digest in left}
-        lines.end = end
+        before = lines.forwards_to(one.end)
+        found = {digest: line for line in before for digest in _digests(line) if digest in left}
         yield from map(_facts, found.values())
         left -= found.keys()
 
