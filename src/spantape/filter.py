@@ -113,7 +113,8 @@ class Filter:
 
 def status(record: Record) -> str:
     """Give how a call went: `success`, `failed`, `timeout`, `cancelled`, `interrupted` or `running`."""
-    if _at(record, "metadata", "stage") == "interrupted":
+    metadata = record.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("stage") == "interrupted":
         return "interrupted"
     said = record.get("status")
     return str(said) if said else _OUTCOMES.get(record.get("success"), "running")
@@ -121,7 +122,7 @@ def status(record: Record) -> str:
 
 def latency_ms(record: Record) -> float | None:
     """Give how long a call took; None when that is not known."""
-    return _number(record, "timing", "duration_ms", "performance_metrics", "response_time_ms")
+    return _number(record, _LATENCY)
 
 
 def began(record: Record) -> datetime | None:
@@ -181,17 +182,18 @@ def _seconds_taken(record: Record) -> float | None:
 
 
 def _cost(record: Record) -> float | None:
-    return _number(record, "cost", "total")
+    return _number(record, _COST)
 
 
 def _tokens(record: Record) -> float | None:
-    return _number(record, "usage", "total_tokens")
+    return _number(record, _TOKENS)
 
 
-def _number(record: Record, *places: str) -> float | None:
-    for outer, inner in zip(places[::2], places[1::2], strict=True):
-        value = _at(record, outer, inner)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+def _number(record: Record, places: tuple[tuple[str, str], ...]) -> float | None:
+    for outer, inner in places:
+        part = record.get(outer)
+        value = part.get(inner) if isinstance(part, dict) else None
+        if type(value) in _NUMBERS:  # no bool
             return value
     return None
 
@@ -242,6 +244,9 @@ def _tags(text: str) -> tuple[tuple[str, str], ...]:
 _SIMPLE = re.compile(r"[A-Za-z0-9_ ]+|[^\x00-\x7f]+")
 _ESCAPE = b"\\u"
 _SAID = ("prompt", "response", "error_message", "messages", "output_messages")
+_LATENCY = (("timing", "duration_ms"), ("performance_metrics", "response_time_ms"))
+_COST, _TOKENS = (("cost", "total"),), (("usage", "total_tokens"),)
+_NUMBERS = frozenset({int, float})
 _OUTCOMES: dict[Json, str] = {True: "success", False: "failed"}
 _MEANT = {"ok": {"success"}, "error": {"failed", "timeout", "cancelled", "interrupted"}}
 _ALIASES = {"op": "operation", "error": "error_type", "q": "text", "tag": "tags"}
