@@ -16,6 +16,7 @@ from ...filter import Filter, began
 from ...jsontext import Json
 from . import health, layout, search, statistics, tally
 from .arrays import Record
+from .backup import Backup, backup
 from .catalog import Catalog
 from .fold import folded, identity
 from .lines import Lines
@@ -119,6 +120,14 @@ class Recordings:
     def get_health_status(self) -> dict[str, Json]:
         """Give whether recordings can be written, and how the recording of this process is doing."""
         return health.report(self.base_dir, self._condition())
+
+    def backup(self, target: str | Path) -> Backup:
+        """Copy everything into a new folder, as of one moment, while recording goes on; gives how much that was.
+
+        Raises:
+            SpantapeError: There is nothing to copy, or `target` can't be used.
+        """
+        return backup(self.base_dir, Path(target))
 
     def _counted(self, where: Filter) -> Iterator[tuple[str, tally.Counts]]:
         for path in _between(self._catalog.dates(), where):
