@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import shutil
 import sys
 import tempfile
-import zlib
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import takewhile
@@ -18,6 +16,7 @@ from typing import IO
 from ... import jsontext
 from . import arrays, layout
 from .lock import locked
+from .packed import Unpacked
 
 NOWHERE = -1
 
@@ -25,7 +24,6 @@ _BLOCK = 1024 * 1024  # with Python's default buffer of 8 KB, lines of 6 KB take
 _START, _ENDS = b'{"', (b"},\n", b"}\n")
 _IN_MEMORY = 16 * 1024 * 1024
 _WAIT = 2.0
-_TORN_ARCHIVE = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
 class Lines:
@@ -42,7 +40,8 @@ class Lines:
         self.end = 0
         """Where the line that was given last ends, `NOWHERE` if reading can't go on from there."""
         self._lock = base_dir / layout.lock_file()
-        self._file: IO[bytes] = _unpacked(path) if self.is_packed else path.open("rb", buffering=_BLOCK)
+        self._unpacked = Unpacked(path) if self.is_packed else None
+        self._file = io.BufferedReader(self._unpacked or path.open("rb", buffering=0), _BLOCK)
 
     def close(self) -> None:
         """Close the file."""
@@ -55,13 +54,12 @@ class Lines:
     def forwards(self, start: int = 0) -> Iterator[bytes]:
         """Give the lines as they stand in the file, from `start`, an offset that was an `end`."""
         self.damaged, self.end = 0, start
-        try:
-            if start or self._is_by_line():
-                start = yield from self._until_lost(start)
-            if start != NOWHERE:
-                yield from self._salvaged(start)
-        except _TORN_ARCHIVE:
-            self.damaged += 1
+        if start or self._is_by_line():
+            start = yield from self._until_lost(start)
+        if start != NOWHERE:
+            yield from self._salvaged(start)
+        if self._unpacked is not None and self._unpacked.is_torn:
+            self.damaged = max(self.damaged, 1)
 
     def forwards_to(self, end: int) -> Iterator[bytes]:
         """Give the lines before an offset that was an `end`."""
@@ -90,18 +88,14 @@ class Lines:
 
     def piece(self, start: int, stop: int) -> bytes:
         """Give what stands between two offsets."""
-        with suppress(*_TORN_ARCHIVE):
-            self._seek(start)
-            return self._file.read(stop - start)
-        return b""
+        self._seek(start)
+        return self._file.read(stop - start)
 
     def _is_by_line(self) -> bool:
         """Say whether each record has a line for itself, as we write them, judging by the first."""
         self._seek(0)
-        with suppress(*_TORN_ARCHIVE):
-            first = next((line for line in self._file if not arrays.is_frame(line)), None)
-            return first is None or (_is_whole(first.rstrip()) and arrays.record(first) is not None)
-        return True
+        first = next((line for line in self._file if not arrays.is_frame(line)), None)
+        return first is None or (_is_whole(first.rstrip()) and arrays.record(first) is not None)
 
     def _until_lost(self, start: int) -> Generator[bytes, None, int]:
         """Give lines as long as that can be done; gives where something begins that is none, else `NOWHERE`."""
@@ -178,13 +172,8 @@ class Lines:
             return
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as unpacked:
             self._seek(0)
-            with suppress(*_TORN_ARCHIVE):
-                shutil.copyfileobj(self._file, unpacked, _BLOCK)
+            shutil.copyfileobj(self._file, unpacked, _BLOCK)
             yield unpacked
-
-
-def _unpacked(path: Path) -> IO[bytes]:
-    return io.BufferedReader(gzip.GzipFile(path), _BLOCK)
 
 
 def _is_whole(line: bytes) -> bool:

@@ -28,6 +28,7 @@ COST_UNITS = 10**12
 
 _STEP = math.log(1.05)
 _LEAST_MS = 0.001
+_MOST_COST = 1e6  # of one call: more is a mistake, and would not fit
 
 
 def facts(record: Record) -> Iterator[Fact]:
@@ -86,7 +87,7 @@ def _usage(usage: Json, model: str, user: str) -> Iterator[Fact]:
 
 def _cost(cost: Json, model: str, user: str) -> Iterator[Fact]:
     total = _finite(cost.get("total")) if isinstance(cost, dict) else None
-    if total is not None:
+    if total is not None and abs(total) < _MOST_COST:
         units, currency = round(total * COST_UNITS), _name(cost.get("currency"))
         yield "cost", f"{model}{BETWEEN}{currency}", units
         if user:
