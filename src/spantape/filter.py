@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -160,7 +162,7 @@ def _at_least(get: Callable[[Record], float | None]) -> Callable[[float], Test]:
 
 
 def _has_tags(tags: tuple[tuple[str, str], ...]) -> Test:
-    return lambda record: all(_text(_at(record, "metadata", key)) == value for key, value in tags)
+    return lambda record: all(str(_at(record, "metadata", key)) == value for key, value in tags)
 
 
 def _says(text: str) -> Test:
@@ -171,8 +173,11 @@ def _says(text: str) -> Test:
 def _texts(value: Json) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, (list, dict)):
-        for item in value.values() if isinstance(value, dict) else value:
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item) if key not in _NOT_SAID else ()
+    elif isinstance(value, list):
+        for item in value:
             yield from _texts(item)
 
 
@@ -228,10 +233,10 @@ def _clue(value: str, *, exactly: bool) -> Clue | None:
 
 
 def _real(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise QueryError(f"{text!r} is no number") from None
+    with suppress(ValueError):
+        if math.isfinite(float(text)):
+            return float(text)
+    raise QueryError(f"{text!r} is no number")
 
 
 def _tags(text: str) -> tuple[tuple[str, str], ...]:
@@ -244,6 +249,7 @@ def _tags(text: str) -> tuple[tuple[str, str], ...]:
 _SIMPLE = re.compile(r"[A-Za-z0-9_ ]+|[^\x00-\x7f]+")
 _ESCAPE = b"\\u"
 _SAID = ("prompt", "response", "error_message", "messages", "output_messages")
+_NOT_SAID = frozenset({"role", "type", "id"})
 _LATENCY = (("timing", "duration_ms"), ("performance_metrics", "response_time_ms"))
 _COST, _TOKENS = (("cost", "total"),), (("usage", "total_tokens"),)
 _NUMBERS = frozenset({int, float})

@@ -71,7 +71,7 @@ def _growing(base_dir: Path, fresh: Path) -> Iterator[int]:
     for path, mark in _marks(base_dir).items():
         with suppress(FileNotFoundError), (base_dir / path).open("rb") as source:
             same = os.fstat(source.fileno()).st_ino == mark.file
-            with _private(fresh / path) as copy:
+            with _private(fresh, path) as copy:
                 _copy_array(source, copy, mark.end if same else arrays.end_of(source.fileno()))
             yield _finished(source, fresh / path)
 
@@ -83,7 +83,7 @@ def _others(base_dir: Path, fresh: Path) -> Iterator[int]:
         done.update(left)
         for path in left:
             with suppress(FileNotFoundError), (base_dir / path).open("rb") as source:
-                with _private(fresh / path) as copy:
+                with _private(fresh, path) as copy:
                     shutil.copyfileobj(source, copy, _CHUNK)
                 yield _finished(source, fresh / path)
 
@@ -130,6 +130,8 @@ def _finished(source: IO[bytes], copy: Path) -> int:
     return copy.stat().st_size
 
 
-def _private(path: Path) -> IO[bytes]:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb")  # noqa: PTH123
+def _private(fresh: Path, path: Path) -> IO[bytes]:
+    for folder in reversed(path.parents):
+        (fresh / folder).mkdir(mode=0o700, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return open(os.open(fresh / path, flags, 0o600), "wb")  # noqa: PTH123
