@@ -246,7 +246,7 @@ def _tags(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((key.strip(), value.strip()) for key, _, value in pairs)
 
 
-_SIMPLE = re.compile(r"[A-Za-z0-9_ ]+|[^\x00-\x7f]+")
+_SIMPLE = re.compile(r"[A-Za-z0-9_ .:-]+|[^\x00-\x7f]+")
 _ESCAPE = b"\\u"
 _SAID = ("prompt", "response", "error_message", "messages", "output_messages")
 _NOT_SAID = frozenset({"role", "type", "id"})

@@ -133,5 +133,5 @@ def _finished(source: IO[bytes], copy: Path) -> int:
 def _private(fresh: Path, path: Path) -> IO[bytes]:
     for folder in reversed(path.parents):
         (fresh / folder).mkdir(mode=0o700, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    return open(os.open(fresh / path, flags, 0o600), "wb")  # noqa: PTH123
+    (fresh / path).touch(mode=0o600, exist_ok=False)
+    return (fresh / path).open("wb")

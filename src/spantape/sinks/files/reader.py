@@ -14,7 +14,7 @@ from ... import moments
 from ...errors import QueryError
 from ...filter import Filter, began
 from ...jsontext import Json
-from . import health, layout, search, statistics, tally
+from . import health, layout, search, statistics, storage, tally
 from .arrays import Record
 from .backup import Backup, backup
 from .catalog import Catalog
@@ -115,7 +115,7 @@ class Recordings:
         All of it is counted once and then kept beside the files; a filter has the calls read one by one.
         """
         days = self._summaries.days() if where == _ALL else self._counted(where)
-        return {**statistics.report(days), "storage_info": statistics.storage(self.base_dir)}
+        return {**statistics.report(days), "storage_info": storage.info(self.base_dir)}
 
     def get_health_status(self) -> dict[str, Json]:
         """Give whether recordings can be written, and how the recording of this process is doing."""

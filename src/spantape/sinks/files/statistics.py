@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from itertools import accumulate
-from pathlib import Path
 
 from ...jsontext import Json
-from . import layout, tally
+from . import tally
 from .tally import BETWEEN, COST_UNITS, TOKENS, Counts
 
 _PERCENTILES = (50, 90, 95, 99)
@@ -39,22 +36,6 @@ def report(days: Iterable[tuple[str, Counts]]) -> dict[str, Json]:
         "by_user": _by({name: whole.get(kind, {}) for kind, name in _OF_USERS.items()}, 0),
         "by_date": by_date,
     }
-
-
-def storage(base_dir: Path) -> dict[str, dict[str, int]]:
-    """Give the number of files of each kind, and their size in bytes."""
-    kinds = (layout.BY_SESSION, layout.BY_DATE, layout.ERRORS, layout.REAL_TIME, layout.ARCHIVE)
-    sizes = {kind: list(_sizes(base_dir / kind)) for kind in kinds}
-    return {kind: {"count": len(found), "size": sum(found)} for kind, found in sizes.items()}
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _sizes(Path(entry.path))
-            elif entry.name.endswith((".json", ".json.gz")):
-                yield entry.stat().st_size
 
 
 def _only(kinds: Iterable[str], counts: Counts) -> Counts:
