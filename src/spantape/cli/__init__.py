@@ -25,6 +25,7 @@ COMMANDS = {
     "stats": "Count calls, errors, tokens, cost and latency, by whatever.",
     "cost": "Sum up what calls cost, by whatever.",
     "diff": "Compare two calls: parameters, words, tokens, cost, latency.",
+    "export": "Write calls to a file: json, jsonl, csv, xlsx, md, html.",
     "doctor": "Say whether this environment would record, and what to do if not.",
     "config": "List the settings and where each came from.",
     "where": "Print the folder that is recorded to.",

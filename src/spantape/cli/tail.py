@@ -8,16 +8,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain, islice, takewhile
+from typing import TypeAlias
 
 import click
 
 from .. import jsontext
-from ..filter import Filter, Record
+from ..filter import Record
 from ..sinks.files.reader import Recordings
 from ._columns import COLUMNS, dig
-from ._filters import filters
-from ._output import NothingFound, fitted, plain
-from ._place import place
+from ._forms import plain
+from ._output import NothingFound, fitted
+from ._query import Query, query
+
+Key: TypeAlias = tuple[object, object]
 
 _EVERY = 0.25
 _MOST_KNOWN = 10_000
@@ -30,23 +33,25 @@ _PIPED = ("id", "time", "status", "model", "session", "tokens", "cost", "latency
 @click.option("-n", "number", type=click.IntRange(0), default=10, show_default=True, help="How many of the latest.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with each call that begins or ends, until you press Ctrl-C.")
 @click.option("-o", "form", type=click.Choice(["table", "jsonl"]), help="Table in a terminal, else TSV.")
-@filters
-@place
-def command(recordings: Recordings, where: Filter, number: int, form: str | None, *, follow: bool) -> None:
+@query
+def command(calls: Query, number: int, form: str | None, *, follow: bool) -> None:
     """Show the latest calls, the newest last; with -f also those that run, as soon as they begin."""
     told = _teller(form)
-    latest: list[Record] = list(islice(recordings.iter_latest(where), number))
+    # Looked at first: what comes while the latest are listed is new.
+    known = dict.fromkeys(map(_key, islice(calls.recordings.iter_latest(), _MOST_KNOWN if follow else 0)))
+    latest = list(islice(calls.latest(), number))
     if not latest and not follow:
         raise NothingFound("nothing found")
-    news = filter(where.matches, _news(recordings)) if follow else ()
+    news = (
+        filter(calls.where.matches, _news(calls.recordings, known | dict.fromkeys(map(_key, latest)))) if follow else ()
+    )
     with contextlib.suppress(KeyboardInterrupt):
         for record in chain(reversed(latest), news):
             click.echo(told(record))
 
 
-def _news(recordings: Recordings) -> Iterator[Record]:
+def _news(recordings: Recordings, known: dict[Key, None]) -> Iterator[Record]:
     """Give each call when it begins and when it ends; a call that ends between two looks is not seen to run."""
-    known = dict.fromkeys(map(_key, islice(recordings.iter_latest(), _MOST_KNOWN)))
     while True:
         ended = list(takewhile(lambda record: _key(record) not in known, recordings.iter_latest()))
         running = (each for each in recordings.get_running_interactions() if _key(each) not in known)
@@ -58,7 +63,7 @@ def _news(recordings: Recordings) -> Iterator[Record]:
         time.sleep(_EVERY)
 
 
-def _key(record: Record) -> tuple[object, object]:
+def _key(record: Record) -> Key:
     return record.get("id"), dig(record, "metadata.stage")
 
 

@@ -28,7 +28,7 @@ from .tally import Counts, Fact
 
 FOLDER = ".summaries"
 
-_VERSION = f"1 {sys.byteorder}"
+_VERSION = f"2 {sys.byteorder}"
 _TAIL = 64
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 

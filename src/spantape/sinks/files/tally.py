@@ -1,4 +1,7 @@
-"""What statistics are made of: whole numbers, so that any two parts add up to what counting both at once gives."""
+"""What statistics are made of: whole numbers, so that any two parts add up to what counting both at once gives.
+
+What was recorded at a rate below 1 is counted by itself, as `calls@0.1`: it is scaled when it is told, not before.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
+from ... import sampling
 from ...filter import latency_ms, status
 from ...jsontext import Json
 from .arrays import Record
@@ -25,14 +29,26 @@ TOKENS = (
     "reasoning_output_tokens",
 )
 COST_UNITS = 10**12
+AT_RATE = "@"
 
+_UNSCALED = {"sessions"}  # which of them had been recorded, had they had no call that failed, can't be told
 _STEP = math.log(1.05)
 _LEAST_MS = 0.001
 _MOST_COST = 1e6  # of one call: more is a mistake, and would not fit
 
 
 def facts(record: Record) -> Iterator[Fact]:
-    """Give what one call adds."""
+    """Give what one record adds."""
+    rate = sampling.rate(record)
+    return _facts(record) if rate >= 1 else _at_rate(rate, _facts(record))
+
+
+def _at_rate(rate: float, found: Iterable[Fact]) -> Iterator[Fact]:
+    for kind, name, number in found:
+        yield kind if kind in _UNSCALED else f"{kind}{AT_RATE}{rate}", name, number
+
+
+def _facts(record: Record) -> Iterator[Fact]:
     model = _model(_name(record.get("provider")), _name(record.get("model")))
     user, outcome = _name(record.get("user_id")), status(record)
     yield "calls", f"{model}{BETWEEN}{outcome}", 1
@@ -55,6 +71,8 @@ def add(counts: Counts, found: Iterable[Fact], sign: int = 1) -> None:
         kinds[name] = kinds.get(name, 0) + sign * number
         if not kinds[name]:
             del kinds[name]
+        if not kinds:
+            del counts[kind]
 
 
 def merge(counts: Counts, more: Counts) -> None:
