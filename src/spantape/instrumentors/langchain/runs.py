@@ -134,7 +134,7 @@ class Runs:
 
     def _finish(self, run: Run, how: str | None, error: BaseException | None) -> None:
         for child in list(run.children.values()):
-            self.end(child.id, how or ABANDONED, error)
+            self.end(child.id, ABANDONED, error)  # nobody has told us of its end
         if run.parent is not None:
             run.parent.children.pop(run.id, None)
         if run.watched is not None:
