@@ -306,7 +306,7 @@ def _is_used(found: Attributes) -> bool:
 
 
 class Lent(trace.NonRecordingSpan):
-    """The span of a call, as the layer beneath may have it: to say what it knows; how the call ends is not its to say."""
+    """A call's span, as the layer beneath may have it: to say what it knows, but not how the call ends."""
 
     def __init__(self, call: Call, opening: Opening) -> None:
         super().__init__(call.span.get_span_context())
@@ -325,12 +325,17 @@ class Lent(trace.NonRecordingSpan):
             self._call.span.set_attributes(told)
 
 
+enders: list[Callable[[], None]] = []
+"""End what else is open, each for an instrumentor."""
 in_flight: weakref.WeakSet[Call] = weakref.WeakSet()
 """Streams whose span has not ended."""
 
 
 def end_in_flight() -> None:
     """End what is still open, at exit, so that it is recorded."""
+    for end in enders:
+        with guard:
+            end()
     with guard:  # another thread may begin a stream at this moment
         for call in list(in_flight):
             call.end(ABANDONED)
@@ -348,7 +353,7 @@ def _listening(observers: Iterable[Observer]) -> tuple[Observer, ...]:
 def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:
     """Give what a sampler decides by, which has to be known when the span starts."""
     model = body.get("model")
-    known = {semconv.OPERATION: endpoint.operation, **where} if endpoint.is_operation else dict(where)
+    known = {semconv.OPERATION: endpoint.operation, **where}
     if known.get(semconv.SERVER_PORT) is None:
         known.pop(semconv.SERVER_PORT, None)
     if isinstance(model, str) and model:

@@ -52,5 +52,3 @@ class Endpoint:
     named_by: str = semconv.REQUEST_MODEL
     """The attribute that the name of a span ends with."""
     kind: SpanKind = SpanKind.CLIENT
-    is_operation: bool = True
-    """Whether the conventions know the operation; a step of a framework is none."""

@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from ...context import Belonging
 from ...jsontext import whole
 
-_IDS = {
-    "session_id": ("session_id", "thread_id", "conversation_id"),
-    "conversation_id": ("conversation_id", "thread_id"),
-    "user_id": ("user_id",),
-}
-"""What a run belongs to, and the names that applications give it, the one that counts first."""
+_SESSION = ("session_id", "thread_id", "conversation_id")
+_CONVERSATION = ("conversation_id", "thread_id")
+_USER = ("user_id",)
+_KEYS = frozenset({*_SESSION, *_CONVERSATION, *_USER})
+"""The names that applications give to what a run belongs to; of several, the one that counts comes first."""
 
 
-def belonging(around: Belonging | None, metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> Belonging | None:
+def belonging(
+    around: Belonging | None, metadata: Mapping[str, Any], configurable: Mapping[str, Any]
+) -> Belonging | None:
     """Give whom and what a run belongs to, by its own configuration and by the run around it; None when nobody says."""
-    found = {name: value for name, keys in _IDS.items() if (value := _first(keys, metadata, configurable))}
-    if not found:
+    if _KEYS.isdisjoint(metadata) and _KEYS.isdisjoint(configurable):
         return around
-    return replace(around, **found) if around is not None else Belonging(**found)
+    told = {**configurable, **metadata}
+    outer = around or Belonging()
+    session = _first(_SESSION, told) or outer.session_id
+    conversation = _first(_CONVERSATION, told) or outer.conversation_id
+    user = _first(_USER, told) or outer.user_id
+    if (session, conversation, user) == (outer.session_id, outer.conversation_id, outer.user_id):
+        return around
+    return replace(outer, session_id=session, conversation_id=conversation, user_id=user)
 
 
 def of_agent(around: Belonging | None, name: str | None) -> Belonging | None:
@@ -30,12 +38,6 @@ def of_agent(around: Belonging | None, name: str | None) -> Belonging | None:
     return replace(around or Belonging(), agent_key=name) if name else around
 
 
-def _first(keys: tuple[str, ...], *sources: Mapping[str, Any]) -> str | None:
-    for key in keys:
-        for source in sources:
-            value = source.get(key)
-            if isinstance(value, (str, int)) and value != "":
-                return whole(str(value))
-            if value is not None and type(value).__name__ == "UUID":
-                return str(value)
-    return None
+def _first(keys: tuple[str, ...], told: Mapping[str, Any]) -> str | None:
+    found = (told.get(key) for key in keys)
+    return next((whole(str(value)) for value in found if isinstance(value, (str, int, UUID)) and value != ""), None)
