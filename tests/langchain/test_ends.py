@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from typing import Any
 
 import pytest
@@ -242,7 +243,7 @@ def waiting(server: ScriptedServer, model: Any) -> Any:
 
 
 def test_a_cancelled_ainvoke(server: ScriptedServer, recorded: Recorded) -> None:
-    server.replies(completion("late").but(delay=30))
+    server.replies(completion("late").but(hold=threading.Event()))
     waiting(server, chain(chat(server)))
     assert live() == 0
     assert recorded.record["status"] == "cancelled"
@@ -266,7 +267,7 @@ def test_a_cancelled_ainvoke_with_nothing_beneath(recorded: Recorded) -> None:
 
 
 def test_a_model_alone_that_is_cancelled(server: ScriptedServer, recorded: Recorded) -> None:
-    server.replies(completion("late").but(delay=30))
+    server.replies(completion("late").but(hold=threading.Event()))
     waiting(server, RunnableLambda(lambda _: "x") | chat(server))
     assert live() == 0
     assert recorded.record["status"] == "cancelled"

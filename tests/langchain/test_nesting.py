@@ -165,7 +165,7 @@ def test_threads_that_nothing_links_are_alone(recorded: Recorded) -> None:
 
 def test_a_graph_in_a_node_and_a_graph_as_a_node(recorded: Recorded) -> None:
     inner = graph(think=lambda state: said(Fake().invoke("x").content))
-    outer = graph(calls=lambda state: inner.invoke(state), sub=inner)
+    outer = graph(calls=lambda state: inner.invoke({**state}), sub=inner)
     outer.invoke({"messages": [("user", "x")]})
     nested = """
   node {}

@@ -29,6 +29,10 @@ async def events_3(made: Any, asked: Any) -> Any:
     return await drained(found)
 
 
+async def gathered(made: Any, asked: Any) -> Any:
+    return await asyncio.gather(made.ainvoke(asked), made.ainvoke(asked))
+
+
 WAYS: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
     "invoke": (1, lambda made, asked: made.invoke(asked)),
     "stream": (1, lambda made, asked: list(made.stream(asked))),
@@ -38,7 +42,7 @@ WAYS: dict[str, tuple[int, Callable[[Any, Any], Any]]] = {
     "astream": (1, lambda made, asked: drained(made.astream(asked))),
     "abatch": (2, lambda made, asked: made.abatch([asked, asked])),
     "astream_events": (1, events),
-    "gather": (2, lambda made, asked: gathered(made, asked)),
+    "gather": (2, gathered),
     "a thread": (1, lambda made, asked: asyncio.to_thread(made.invoke, asked)),
 }
 NEWEST = hasattr(Runnable, "stream_events")
@@ -48,10 +52,6 @@ EVENTS: dict[str, Callable[[Any, Any], Any]] = {
     "stream_events v3": lambda made, asked: list(made.stream_events(asked, version="v3")),
 }
 """What only models and graphs have, and only the newest."""
-
-
-async def gathered(made: Any, asked: Any) -> Any:
-    return await asyncio.gather(made.ainvoke(asked), made.ainvoke(asked))
 
 
 def run(way: str, made: Any, asked: Any) -> int:

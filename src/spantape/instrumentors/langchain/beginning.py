@@ -8,7 +8,8 @@ from types import FrameType
 from typing import Any
 
 _CALLBACKS = "langchain_core.callbacks"
-_GRAPHS = "langgraph.pregel"
+GRAPHS = "langgraph.pregel"
+"""Where graphs are run."""
 _LAYERS = ("langchain", "langgraph")
 _MOST_FRAMES = 12
 
@@ -27,7 +28,7 @@ class Beginning:
 
     def graph(self) -> Any:
         """Give the graph that is started; None when it is something else."""
-        return self.owner() if self._frame is not None and _module(self._frame).startswith(_GRAPHS) else None
+        return self.owner() if self._frame is not None and _module(self._frame).startswith(GRAPHS) else None
 
     def owner(self) -> Any:
         """Give the object that is started."""

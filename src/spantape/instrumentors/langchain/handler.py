@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from ...guard import guard
 from .._call import ABANDONED, COMPLETED
 from .._endpoint import Endpoint
 from . import chains, models, prompts, retrievers, tools
-from .beginning import Beginning
+from .beginning import GRAPHS, Beginning
 from .belonging import belonging, of_agent
 from .runs import Run, Runs
 from .steps import NODE, PROMPT
@@ -84,7 +85,7 @@ class Handler(BaseCallbackHandler):
 
     # --- go on
 
-    def on_llm_new_token(self, token: Any, *, run_id: UUID, **told: Any) -> None:  # type: ignore[override]
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, **told: Any) -> None:
         """Take note of a chunk; the layer beneath has seen it before, if there is one."""
         run = self.runs.get(run_id)
         if run is not None and run.call is not None and not run.call.is_lent:
@@ -136,7 +137,7 @@ class Handler(BaseCallbackHandler):
         return run
 
     def _chain(self, run_id: UUID, serialized: Any, inputs: Any, told: Mapping[str, Any]) -> None:
-        beginning = Beginning()
+        beginning = Beginning() if GRAPHS in sys.modules or told.get("parent_run_id") is None else None
         run = self._begun(run_id, told, beginning)
         if run is None:
             return
@@ -145,7 +146,7 @@ class Handler(BaseCallbackHandler):
             kind=told.get("run_type"),
             tags=told.get("tags") or (),
             metadata=told.get("metadata") or _NONE,
-            graph=beginning.graph(),
+            graph=beginning.graph() if beginning is not None else None,
             is_root=run.parent is None,
         )
         endpoint = None if chain.is_hidden else chain.endpoint()

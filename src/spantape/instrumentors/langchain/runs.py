@@ -37,7 +37,7 @@ def free(attributes: Mapping[str, Any], at: float) -> Attributes:  # noqa: ARG00
 class Run:
     """A run: the call that tells it, if any does, and what its children need to know."""
 
-    __slots__ = ("at", "belonging", "call", "children", "id", "parent", "prompt", "span", "step", "watched")
+    __slots__ = ("_around", "at", "belonging", "call", "children", "id", "parent", "prompt", "span", "step", "watched")
 
     def __init__(self, run_id: UUID, parent: Run | None, belonging: Belonging | None) -> None:
         self.id, self.parent, self.belonging = run_id, parent, belonging
@@ -47,6 +47,7 @@ class Run:
         self.children: dict[UUID, Run] = {}
         self.prompt: Attributes = {}
         self.watched: Any = None
+        self._around: tuple[Context | None, Context] = (None, Context())
         self.at = time.monotonic()
 
     @property
@@ -67,10 +68,13 @@ class Run:
         return self._belonging_in(here)
 
     def around(self, here: Context) -> Context:
-        """Give a context with the run laid over it."""
-        if self.span is not None:
-            here = trace.set_span_in_context(self.span, here)
-        return self._belonging_in(otel_context.set_value(_RUN, self, here))
+        """Give a context with the run laid over it; made once, as the steps of a run mostly begin in the same one."""
+        seen, made = self._around
+        if seen is not here:
+            inside = trace.set_span_in_context(self.span, here) if self.span is not None else here
+            made = self._belonging_in(otel_context.set_value(_RUN, self, inside))
+            self._around = (here, made)
+        return made
 
     def _belonging_in(self, context: Context) -> Context:
         """Give a context in which calls belong where the run does."""
