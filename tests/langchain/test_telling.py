@@ -194,3 +194,34 @@ def test_nobody_looks(tmp_path: Path) -> None:
     spantape.instrument(base_dir=tmp_path, tracer_provider=provider, files=False)
     with provider.get_tracer("app").start_as_current_span("unsampled"):
         assert chain(Fake()).invoke(ASKED) == "Hello"
+
+
+def test_an_old_agent(recorded: Recorded) -> None:
+    try:
+        from langchain_classic.agents import AgentExecutor, create_tool_calling_agent
+    except ImportError:
+        from langchain.agents import AgentExecutor, create_tool_calling_agent
+    from langchain_core.prompts import ChatPromptTemplate
+
+    prompt = ChatPromptTemplate.from_messages([("user", "{input}"), ("placeholder", "{agent_scratchpad}")])
+    model = Fake(answers=[CALL, "3"])
+    made = AgentExecutor(agent=create_tool_calling_agent(model, [add], prompt), tools=[add])
+    assert made.invoke({"input": "1+2?"})["output"] == "3"
+    assert tree(recorded.spans, hidden=("chain ", "prompt ", "parser ")) == """
+invoke_agent
+  chat fake-1
+  execute_tool add
+  chat fake-1
+"""
+    assert named(recorded.spans, "invoke_agent").attributes["gen_ai.usage.output_tokens"] == 10
+    assert '"content":"1+2?"' in named(recorded.spans, "invoke_agent").attributes["gen_ai.input.messages"]
+
+
+def test_runs_that_go_on_at_exit_are_recorded(recorded: Recorded) -> None:
+    from langchain_core.callbacks import CallbackManager
+
+    from spantape.instrumentors._call import end_in_flight
+
+    CallbackManager.configure().on_chat_model_start({}, [[]], invocation_params={"model": "m"})
+    end_in_flight()
+    assert recorded.record["metadata"]["stream_end"] == "abandoned"

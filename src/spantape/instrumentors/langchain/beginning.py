@@ -72,9 +72,12 @@ def _starter() -> FrameType | None:
         if frame is None or _module(frame).startswith(_CALLBACKS):
             break
         frame = frame.f_back
-    while frame is not None and _module(frame).startswith(_CALLBACKS):
-        frame = frame.f_back
-    return frame if frame is not None and _module(frame).startswith(_LAYERS) else None
+    for _ in range(_MOST_FRAMES):  # wrappers of other instrumentations may stand between
+        module = _module(frame) if frame is not None else ""
+        if module.startswith(_LAYERS) and not module.startswith(_CALLBACKS):
+            return frame
+        frame = frame.f_back if frame is not None else None
+    return None
 
 
 def _module(frame: FrameType) -> str:

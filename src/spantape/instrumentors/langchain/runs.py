@@ -19,6 +19,7 @@ from ...context import Belonging
 from .._adopted import adopting
 from .._call import ABANDONED, Call
 from .._endpoint import Endpoint
+from .._neighbours import are_chats_counted_elsewhere
 from .._observer import INFERENCE
 from .._source import nowhere
 from .._tape import Tape
@@ -101,6 +102,7 @@ class Runs:
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
+        self._uncounted = replace(tape, observers=())
         self._quiet = replace(tape, observers=(), source=nowhere, price=free)
         self._live: dict[UUID, Run] = {}
         self._lock = threading.Lock()
@@ -126,6 +128,8 @@ class Runs:
     def tell(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
         """Have a call tell a run that begins."""
         tape = self._tape if endpoint.operation in INFERENCE else self._quiet
+        if endpoint.operation == "chat" and are_chats_counted_elsewhere():
+            tape = self._uncounted
         run.call = Call(tape, endpoint, where, body, run.beginning())
         run.span = run.call.span
 
