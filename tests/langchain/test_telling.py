@@ -207,12 +207,15 @@ def test_an_old_agent(recorded: Recorded) -> None:
     model = Fake(answers=[CALL, "3"])
     made = AgentExecutor(agent=create_tool_calling_agent(model, [add], prompt), tools=[add])
     assert made.invoke({"input": "1+2?"})["output"] == "3"
-    assert tree(recorded.spans, hidden=("chain ", "prompt ", "parser ")) == """
+    assert (
+        tree(recorded.spans, hidden=("chain ", "prompt ", "parser "))
+        == """
 invoke_agent
   chat fake-1
   execute_tool add
   chat fake-1
 """
+    )
     assert named(recorded.spans, "invoke_agent").attributes["gen_ai.usage.output_tokens"] == 10
     assert '"content":"1+2?"' in named(recorded.spans, "invoke_agent").attributes["gen_ai.input.messages"]
 
