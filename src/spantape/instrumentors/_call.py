@@ -21,7 +21,8 @@ from ..jsontext import Json, whole
 from ..opening import Opening
 from ._adopted import adopted
 from ._endpoint import Endpoint, Join
-from ._failure import CANCELLED, FAILURE, failure, status_of
+from ._failure import CANCELLED, failure, status_of
+from ._lent import Lent
 from ._neighbours import is_counted_elsewhere
 from ._observer import Ended, Observer
 from ._tape import Tape
@@ -303,26 +304,6 @@ class Call:
 
 def _is_used(found: Attributes) -> bool:
     return found.get(semconv.INPUT_TOKENS) is not None or found.get(semconv.OUTPUT_TOKENS) is not None
-
-
-class Lent(trace.NonRecordingSpan):
-    """A call's span, as the layer beneath may have it: to say what it knows, but not how the call ends."""
-
-    def __init__(self, call: Call, opening: Opening) -> None:
-        super().__init__(call.span.get_span_context())
-        self._call = call
-        self.set_attributes(opening.attributes)
-
-    def is_recording(self) -> bool:
-        """Say whether the span takes anything."""
-        return self._call.span.is_recording()
-
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Say something of the call."""
-        told = {name: value for name, value in attributes.items() if name not in FAILURE}
-        self._call.use(told)
-        if self.is_recording():
-            self._call.span.set_attributes(told)
 
 
 enders: list[Callable[[], None]] = []
