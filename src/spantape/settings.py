@@ -177,6 +177,12 @@ def _protocol(value: object) -> str:
     return word
 
 
+def _steps(value: object) -> str:
+    word = str(value).strip().lower()
+    _must(word in {"all", "essential"})
+    return word
+
+
 def _function(value: object) -> object:
     _must(callable(value))
     return value
@@ -206,6 +212,7 @@ MASK = Kind("true, false, names of detectors (after `-`: not that one), spantape
 MODE = Kind("mask, hash or remove", _mode)
 KEY = Kind("a text that is not empty", _key)
 METRICS = Kind("current, latest or off", _metrics)
+STEPS = Kind("all or essential", _steps)
 TRACER_PROVIDER = Kind("an OpenTelemetry TracerProvider (by keyword only)", _provider("get_tracer"))
 METER_PROVIDER = Kind("an OpenTelemetry MeterProvider (by keyword only)", _provider("get_meter"))
 LOGGER_PROVIDER = Kind("an OpenTelemetry LoggerProvider (by keyword only)", _provider("get_logger"))
@@ -289,6 +296,12 @@ class Settings:
         (),
         "Hosts whose streams are asked for usage (`stream_options.include_usage`) where the application does not ask; "
         "the extra chunk is kept from it.",
+    )
+    langchain_spans: str = _setting(
+        STEPS,
+        "all",
+        "Spans of LangChain and LangGraph: all, or only the essential ones. Left out are inner chains, prompts and "
+        "parsers; agents, workflows, nodes, tools, retrievers and models stay.",
     )
     buffer_size: int = _setting(_whole(1), 100, "Write or send the buffer as soon as it holds this many records.")
     flush_interval: float = _setting(SECONDS, 1.0, "Write or send the buffer at least this often, in seconds.")

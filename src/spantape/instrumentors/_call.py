@@ -6,6 +6,8 @@ import itertools
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from opentelemetry import trace
@@ -13,15 +15,18 @@ from opentelemetry.trace import Status, StatusCode
 
 from .. import semconv
 from ..content import Attributes
-from ..context import belonging
 from ..guard import guard
 from ..jsontext import Json, whole
-from ._endpoint import Endpoint, Join
+from ..opening import Opening
+from ._adopted import adopted
+from ._endpoint import Endpoint, Join, Request
 from ._failure import CANCELLED, failure, status_of
+from ._lent import Lent
 from ._neighbours import is_counted_elsewhere
 from ._observer import Ended, Observer
 from ._tape import Tape
 
+TOTALS = (semconv.INPUT_TOKENS, semconv.OUTPUT_TOKENS)
 COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error"
 
 
@@ -45,31 +50,13 @@ class Call:
             "_learned",
             "_kept",
         ),
-        *(
-            "_key",
-            "_observers",
-            "_times",
-            "arrived",
-            "hides",
-            "_sent",
-            "attempts",
-            "pulling",
-            "watched",
-            "is_stream",
-            "_at",
-        ),
-        *("_clock", "_known", "span", "is_recording", "__weakref__"),
+        *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
+        *("_clock", "_key", "_known", "_beneath", "used", "span", "is_recording", "__weakref__"),
     )
 
-    def __init__(
-        self,
-        tape: Tape,
-        endpoint: Endpoint,
-        where: Attributes,
-        body: Mapping[str, Json],
-        key: Callable[[], str] = str,
-    ) -> None:
-        self.endpoint, self._key = endpoint, key
+    def __init__(self, tape: Tape, request: Request) -> None:
+        self.endpoint, where, body, self._key, context = request
+        endpoint = self.endpoint
         self._first = itertools.count()
         self._dropped: list[str] = []
         self._join: Join | None = None
@@ -87,16 +74,30 @@ class Call:
         self.attempts = 0
         self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
+        self._beneath: Call | None = None
+        self.used: Attributes = {}
         self._known = _sampled_by(endpoint, where, body)
         self._tape = tape.for_call(self._known)
-        whose = belonging()
-        self.span = tape.start_span(self._name(), self._known | self._shown(whose) if whose else self._known)
+        whose = adopted(context)
+        known = self._known | self._shown(whose) if whose else self._known
+        self.span = tape.start_span(Opening(self._name(), known, endpoint.kind, context))
         if self._observers:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
         if self.is_recording:
             with guard:
                 self._ask(body)
+
+    def lend(self, tape: Tape, beneath: Callable[[Tape], Call]) -> Call:
+        """Have a call of the layer beneath, which knows more of it, tell this one: on this span, and instead of it."""
+        lent = self._beneath = beneath(replace(tape, start_span=partial(Lent, self)))
+        self._observers = ()
+        return lent
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether the layer beneath tells the call."""
+        return self._beneath is not None
 
     def note(self, attributes: Mapping[str, Any]) -> None:
         """Take what was learned on the way."""
@@ -215,6 +216,8 @@ class Call:
         if next(self._first):
             return
         in_flight.discard(self)
+        if self._beneath is not None:
+            self._beneath._end(how, error)
         if self.is_told:
             seconds = time.perf_counter() - self._clock
             told: Attributes = {}
@@ -223,6 +226,7 @@ class Call:
             with guard:
                 told = self._shown(self._told(how) | self._answer())
                 self.span.set_attributes(told)
+                self.use(told)
             with guard:
                 self._blame(error, told)
             with guard:
@@ -257,11 +261,19 @@ class Call:
             told[semconv.RETRIES] = self.attempts - 1
         if self.is_stream:
             told |= {semconv.STREAM_END: how, semconv.STREAM_CHUNKS: self._folded}
+        elif how == ABANDONED:
+            told[semconv.STREAM_END] = how
         if self.arrived is not None:
             told[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self.arrived - self._clock
         return told
 
+    def use(self, told: Attributes) -> None:
+        """Take note of the tokens that were used, for whoever sums them up."""
+        self.used.update((name, told[name]) for name in TOTALS if name in told)
+
     def _answer(self) -> Attributes:
+        if self._beneath is not None:
+            return {}
         body = self._join.body() if self._join is not None and self._folded else self._body
         found: Attributes = {}
         if body:
@@ -288,12 +300,17 @@ def _is_used(found: Attributes) -> bool:
     return found.get(semconv.INPUT_TOKENS) is not None or found.get(semconv.OUTPUT_TOKENS) is not None
 
 
+enders: list[Callable[[], None]] = []
+"""End what else is open, each for an instrumentor."""
 in_flight: weakref.WeakSet[Call] = weakref.WeakSet()
 """Streams whose span has not ended."""
 
 
 def end_in_flight() -> None:
     """End what is still open, at exit, so that it is recorded."""
+    for end in enders:
+        with guard:
+            end()
     with guard:  # another thread may begin a stream at this moment
         for call in list(in_flight):
             call.end(ABANDONED)

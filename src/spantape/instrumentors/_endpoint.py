@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+
+from opentelemetry.trace import SpanKind
 
 from .. import semconv
 from ..content import Attributes
 from ..jsontext import Json
 from ._mapping import nothing
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
 
 Reader: TypeAlias = Callable[[Mapping[str, Json]], Attributes]
 """Reads attributes from a body; a value of None is as good as none."""
@@ -49,3 +54,14 @@ class Endpoint:
     """Whether the client's parsed result is read rather than the body, which may be too large to be parsed twice."""
     named_by: str = semconv.REQUEST_MODEL
     """The attribute that the name of a span ends with."""
+    kind: SpanKind = SpanKind.CLIENT
+
+
+class Request(NamedTuple):
+    """What is asked of an endpoint: where, with whose key, and in which context, if not the current one."""
+
+    endpoint: Endpoint
+    where: Attributes
+    body: Mapping[str, Json]
+    key: Callable[[], str] = str
+    context: Context | None = None

@@ -23,6 +23,7 @@ _MARKS = (
 )
 """Their keys, since 1.3b0."""
 
+_LANGCHAIN = "opentelemetry.instrumentation.genai.langchain"
 _SCOPES = ("opentelemetry.instrumentation.genai.", _HANDLER)
 _CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "fetch_response"})
 _SUPPRESSED_BEFORE = "suppress_instrumentation"
@@ -38,6 +39,14 @@ def is_counted_elsewhere() -> bool:
         here = otel_context.get_current()
         marks = [mark for mark in map(here.get, _MARKS) if mark is not None]
         return any(mark is not here.get(_OURS) for mark in marks) if marks else _is_theirs(trace.get_current_span(here))
+    return False
+
+
+def are_chats_counted_elsewhere() -> bool:
+    """Say whether the official instrumentation of LangChain tells its chat models, and counts their tokens."""
+    kind = getattr(sys.modules.get(_LANGCHAIN), "LangChainInstrumentor", None)
+    with guard:
+        return kind is not None and bool(kind().is_instrumented_by_opentelemetry)
     return False
 
 

@@ -6,11 +6,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from opentelemetry import trace
 from opentelemetry.trace import Span
 
+from .._version import __version__
 from ..content import Attributes, ContentPolicy, without_content
 from ..context import NOTHING, capture
 from ..jsontext import Json
+from ..opening import Opening
 from ._endpoint import Reader
 from ._estimate import Estimator, estimator
 from ._events import Events
@@ -22,7 +25,7 @@ from ._source import caller, nowhere
 if TYPE_CHECKING:
     from ..settings import Settings
 
-StartSpan: TypeAlias = Callable[[str, Attributes], Span]
+StartSpan: TypeAlias = Callable[[Opening], Span]
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,19 @@ class Tape:
     def for_call(self, known: Attributes) -> Tape:
         """Give the tape for a call: this one, or one that keeps nothing of what is said."""
         return self.closed if self.closed is not None and self.closes(known) else self
+
+    @classmethod
+    def alone(cls, scope: str, **providers: Any) -> Tape | None:
+        """Make the tape of an instrumentor that works without us, by the environment's settings; None if these say no.
+
+        Spans are started with the provider given; without one, with the global provider.
+        """
+        from ..settings import Settings
+
+        known = {name: providers.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")}
+        settings = Settings.load(**known)
+        tracer = trace.get_tracer(scope, __version__, settings.tracer_provider)
+        return cls.of(settings, scope, lambda opening: opening.span(tracer)) if settings.enabled else None
 
     def looks_away(self) -> bool:
         """Say whether nobody would learn of a call that is made now."""

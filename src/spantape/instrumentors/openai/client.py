@@ -18,6 +18,8 @@ from ...guard import guard
 from ...jsontext import Json
 from .._body import body_of, events, is_events
 from .._call import Call
+from .._enclosing import opened
+from .._endpoint import Request
 from .._frame import Frame
 from .._mapping import fields, given, plain
 from .._neighbours import is_suppressed
@@ -87,7 +89,7 @@ class Wrappers:
             if found is None or type(options.post_parser) is PostParser:
                 return None
             key = partial(key_of, client, options.headers)  # asked for when it is needed: the client may renew it
-            call = Call(self._tape, found.endpoint, whereabouts(client), _body(options, found), key)
+            call = opened(self._tape, Request(found.endpoint, whereabouts(client), _body(options, found), key))
             return call if call.is_told else None
         return None
 

@@ -12,7 +12,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json, loads_or
 from .._call import ABANDONED, ERROR, Call
-from .._endpoint import Endpoint
+from .._endpoint import Endpoint, Request
 from .._failure import failure_told
 from .._mapping import fields, plain, whole
 from .._messages import Message
@@ -95,7 +95,7 @@ class Turns:
         line = self._line
         if is_suppressed(None) or line.tape.looks_away():
             return None
-        call = Call(line.tape, self.endpoint, line.where, body, lambda: line.key)
+        call = Call(line.tape, Request(self.endpoint, line.where, body, lambda: line.key))
         call.streams()
         return Turn(call, event or {}, body.get("messages") or ())
 

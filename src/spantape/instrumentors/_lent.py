@@ -1,0 +1,34 @@
+"""`Lent`: what the layer beneath has instead of a span, when it tells a call that another layer has opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+
+from ..opening import Opening
+from ._failure import FAILURE
+
+if TYPE_CHECKING:
+    from ._call import Call
+
+
+class Lent(trace.NonRecordingSpan):
+    """A call's span, as the layer beneath may have it: to say what it knows, but not how the call ends."""
+
+    def __init__(self, call: Call, opening: Opening) -> None:
+        super().__init__(call.span.get_span_context())
+        self._call = call
+        self.set_attributes(opening.attributes)
+
+    def is_recording(self) -> bool:
+        """Say whether the span takes anything."""
+        return self._call.span.is_recording()
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Say something of the call."""
+        told = {name: value for name, value in attributes.items() if name not in FAILURE}
+        self._call.use(told)
+        if self.is_recording():
+            self._call.span.set_attributes(told)
