@@ -17,9 +17,12 @@ from .instrument import flush, instrument, recordings, uninstrument
 if TYPE_CHECKING:
     from .context import session
     from .filter import Filter
+    from .masking import Detector, Masking
 
 __all__ = [
+    "Detector",
     "Filter",
+    "Masking",
     "QueryError",
     "SettingError",
     "SpantapeError",
@@ -32,7 +35,7 @@ __all__ = [
 ]
 
 # What rests on OpenTelemetry is imported when it is asked for: the command reads files alone, and has to be quick.
-_HOMES = {"Filter": "filter", "session": "context"}
+_HOMES = {"Detector": "masking", "Filter": "filter", "Masking": "masking", "session": "context"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ import itertools
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -51,19 +50,21 @@ class Call:
             "_learned",
             "_kept",
         ),
-        *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
-        *("_clock", "_known", "_beneath", "used", "span", "is_recording", "__weakref__"),
+        *("_key", "_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream"),
+        *("_at", "_clock", "_known", "_beneath", "used", "span", "is_recording", "__weakref__"),
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last is keyword-only
         self,
         tape: Tape,
         endpoint: Endpoint,
         where: Attributes,
         body: Mapping[str, Json],
+        key: Callable[[], str] = str,
+        *,
         context: Context | None = None,
     ) -> None:
-        self._tape, self.endpoint = tape, endpoint
+        self.endpoint, self._key = endpoint, key
         self._first = itertools.count()
         self._dropped: list[str] = []
         self._join: Join | None = None
@@ -84,9 +85,10 @@ class Call:
         self._beneath: Call | None = None
         self.used: Attributes = {}
         self._known = _sampled_by(endpoint, where, body)
+        self._tape = tape.for_call(self._known)
         whose = adopted(context)
         known = self._known | self._shown(whose) if whose else self._known
-        self.span = tape.start_span(Opening(self._name(), known, endpoint.kind, context))
+        self.span = self._tape.start_span(Opening(self._name(), known, endpoint.kind, context))
         if self._observers:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
@@ -96,7 +98,7 @@ class Call:
 
     def lend(self, tape: Tape, beneath: Callable[[Tape], Call]) -> Call:
         """Have a call of the layer beneath, which knows more of it, tell this one: on this span, and instead of it."""
-        lent = self._beneath = beneath(replace(tape, start_span=partial(Lent, self)))
+        lent = self._beneath = beneath(tape.but(start_span=partial(Lent, self)))
         self._observers = ()
         return lent
 
@@ -198,7 +200,7 @@ class Call:
 
     def _shown(self, attributes: Mapping[str, Any]) -> Attributes:
         """Give what the span may have; what the content policy has dropped so far stays named."""
-        kept = self._tape.keep(attributes)
+        kept = self._tape.keep(attributes, self._key())
         self._dropped += kept.get(semconv.CONTENT_DROPPED, ())
         if self._dropped:
             kept[semconv.CONTENT_DROPPED] = list(self._dropped)

@@ -31,7 +31,7 @@ finders: list[Callable[[], Enclosing | None]] = []
 """Each gives the innermost run of its framework that the code at hand is part of."""
 
 
-def opened(tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Call:
+def opened(tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json], key: Callable[[], str]) -> Call:
     """Open a call, as a part of the run around it; a model's run is the very same call, and told by this one."""
     context = None
     with guard:
@@ -39,9 +39,9 @@ def opened(tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str,
         if run is not None:
             outer = run.call
             if outer is not None and _is_same(outer, endpoint):
-                return outer.lend(tape, lambda lent: Call(lent, endpoint, where, body))
+                return outer.lend(tape, lambda lent: Call(lent, endpoint, where, body, key))
             context = run.inside()
-    return Call(tape, endpoint, where, body, context)
+    return Call(tape, endpoint, where, body, key, context=context)
 
 
 def _is_same(outer: Call, endpoint: Endpoint) -> bool:

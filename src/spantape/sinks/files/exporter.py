@@ -13,6 +13,7 @@ from ...guard import guard
 from ...interaction import Interaction, is_ours
 from ...sampling import Sampling
 from ...settings import Settings
+from .._copies import unsaid, whole
 from . import layout
 from .writer import WAIT, FileWriter
 
@@ -47,6 +48,8 @@ class FileSpanExporter(SpanExporter):
         chosen = settings or Settings.load()
         self.base_dir = Path(base_dir) if base_dir is not None else chosen.base_dir
         self.sampling = Sampling.of(chosen)
+        self.shown = whole if chosen.file_content else unsaid
+        """Gives what of a span is written."""
         self.writer = FileWriter(self.base_dir)
         self.quiet = False
         """True while a processor of ours writes the same files."""
@@ -57,7 +60,7 @@ class FileSpanExporter(SpanExporter):
         if self.quiet:
             return SpanExportResult.SUCCESS
         rates = [(span, self.sampling.rate_of(span)) for span in spans if is_ours(span)]
-        written = self.write(Ended(span, rate) for span, rate in rates if rate is not None)
+        written = self.write(Ended(self.shown(span), rate) for span, rate in rates if rate is not None)
         return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
     def write(self, calls: Iterable[Ended], timeout: float = WAIT) -> bool:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ... import jsontext
 from ...guard import guard
@@ -21,6 +21,8 @@ from .writer import FileWriter
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+
+Shown: TypeAlias = "Callable[[ReadableSpan], ReadableSpan]"
 
 _PACE = 1.0
 _MOST_RUNNING = 500
@@ -45,8 +47,9 @@ class Live:
 
     _due: float
 
-    def __init__(self, writer: FileWriter, size: int) -> None:
+    def __init__(self, writer: FileWriter, size: int, shown: Shown) -> None:
         self._writer = writer
+        self._shows = shown
         self._path = writer.base_dir / layout.latest_file()
         self._size = size
         self._running: dict[int, ReadableSpan] = {}
@@ -118,8 +121,11 @@ class Live:
             if extent == self._extent_shown(key):
                 yield key, self._shown[key]
             else:
-                for preview in _previews(partial(Interaction.from_span, span, verbatim=True)):
+                for preview in _previews(partial(self._made, span)):
                     yield key, (extent, preview)
+
+    def _made(self, span: ReadableSpan) -> Interaction:
+        return Interaction.from_span(self._shows(span), verbatim=True)
 
     def _merged(self, found: list[Preview]) -> list[Preview]:
         previews = sorted({preview.id: preview for preview in found}.values(), key=lambda preview: preview.timestamp)

@@ -26,7 +26,7 @@ class FileSpanProcessor(SpanProcessor):
     def __init__(self, exporter: FileSpanExporter, settings: Settings) -> None:
         self._exporter = exporter
         self._sampling = Sampling.of(settings)
-        self._live = Live(exporter.writer, settings.latest_size)
+        self._live = Live(exporter.writer, settings.latest_size, exporter.shown)
         self._background: Background[Ended] = Background(
             exporter.write,
             size=settings.buffer_size,
@@ -52,7 +52,7 @@ class FileSpanProcessor(SpanProcessor):
         if rate is None:
             self._live.gone(span.context.span_id)
             return
-        call = Ended(span, rate)
+        call = Ended(self._exporter.shown(span), rate)
         self._live.finished(span.context.span_id, call)
         self._background.put(call)
 
