@@ -6,7 +6,6 @@ import itertools
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -80,7 +79,7 @@ class Call:
         self._tape = tape.for_call(self._known)
         whose = adopted(context)
         known = self._known | self._shown(whose) if whose else self._known
-        self.span = tape.start_span(Opening(self._name(), known, endpoint.kind, context))
+        self.span = self._tape.start_span(Opening(self._name(), known, endpoint.kind, context))
         if self._observers:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
@@ -90,7 +89,7 @@ class Call:
 
     def lend(self, tape: Tape, beneath: Callable[[Tape], Call]) -> Call:
         """Have a call of the layer beneath, which knows more of it, tell this one: on this span, and instead of it."""
-        lent = self._beneath = beneath(replace(tape, start_span=partial(Lent, self)))
+        lent = self._beneath = beneath(tape.but(start_span=partial(Lent, self)))
         self._observers = ()
         return lent
 

@@ -75,6 +75,11 @@ class Tape:
         """Give the tape for a call: this one, or one that keeps nothing of what is said."""
         return self.closed if self.closed is not None and self.closes(known) else self
 
+    def but(self, **changes: Any) -> Tape:
+        """Give a copy with some of it changed, for every call."""
+        closed = replace(self.closed, **changes) if self.closed is not None else None
+        return replace(self, closed=closed, **changes)
+
     @classmethod
     def alone(cls, scope: str, **providers: Any) -> Tape | None:
         """Make the tape of an instrumentor that works without us, by the environment's settings; None if these say no.

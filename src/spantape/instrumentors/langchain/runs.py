@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -102,8 +101,8 @@ class Runs:
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
-        self._uncounted = replace(tape, observers=())
-        self._quiet = replace(tape, observers=(), source=nowhere, price=free)
+        self._uncounted = tape.but(observers=())
+        self._quiet = tape.but(observers=(), source=nowhere, price=free)
         self._live: dict[UUID, Run] = {}
         self._lock = threading.Lock()
 
@@ -116,7 +115,7 @@ class Runs:
 
     def looks_away(self) -> bool:
         """Say whether nobody would learn of a run that begins now."""
-        return not self._live and self._tape.looks_away()
+        return self._tape.looks_away()
 
     def parent(self, parent_id: UUID | None) -> Run | None:
         """Give the run around one that begins now: its parent, or what runs in that and is doing this."""
