@@ -16,7 +16,7 @@ LAYERS: list[set[str]] = [
     {"content", "context", "interaction", "pricing", "provider"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
-    {"completion", "instrument", "__init__"},
+    {"completion", "instrument", "langchain", "__init__"},
 ]
 ALONE = {"testing"}
 MODULES = sorted(ROOT.rglob("*.py"))
