@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
-    {"errors", "guard", "jsontext", "_version", "semconv", "settings", "transcript"},
+    {"errors", "guard", "jsontext", "_version", "semconv", "settings", "transcript", "opening"},
     {"content", "context", "interaction", "pricing", "provider"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},

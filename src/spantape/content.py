@@ -24,7 +24,10 @@ PARTS = frozenset(
     {semconv.SYSTEM_INSTRUCTIONS, semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.TOOL_DEFINITIONS}
 )
 """Attributes that hold messages, their parts, or tool definitions."""
-CONTENT = PARTS | {semconv.REQUEST_PARAMETERS, semconv.ERROR_MESSAGE}
+CONTENT = PARTS | {
+    *(semconv.REQUEST_PARAMETERS, semconv.ERROR_MESSAGE),
+    *(semconv.TOOL_ARGUMENTS, semconv.TOOL_RESULT, semconv.RETRIEVAL_QUERY, semconv.RETRIEVAL_DOCUMENTS),
+}
 """Attributes that hold what was said (an error's message quotes it): see `is_content`."""
 
 _NUMBERS = frozenset({int, float, bool})

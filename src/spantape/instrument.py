@@ -136,28 +136,35 @@ class Recording:
 
     def start(self) -> None:
         """Instrument the client libraries that are installed."""
-        from .instrumentors._tape import Tape
-        from .instrumentors.openai import SCOPE, OpenAIInstrumentor
+        from .instrumentors import langchain, openai
 
         if self.settings.global_provider:
             self._be_global()
         with guard:
             self._tracing.look()
-        instrumentor = OpenAIInstrumentor()
-        if instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
-        tape = Tape.of(self.settings, SCOPE, self._tracing.starter(SCOPE), self._tracing.leaves_out)
-        instrumentor.instrument(tape=tape, skip_dep_check=True)
+        self._instrument(openai.OpenAIInstrumentor(), openai.SCOPE)
+        steps = self.settings.langchain_spans == "all"
+        self._instrument(langchain.LangChainInstrumentor(), langchain.SCOPE, steps=steps)
         if logger.isEnabledFor(logging.INFO):  # to look up the versions takes as long as a call
             logger.info("%s", self._about())
+
+    def _instrument(self, instrumentor: Any, scope: str, **how: Any) -> None:
+        from .instrumentors._tape import Tape
+
+        if instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
+        tape = Tape.of(self.settings, scope, self._tracing.starter(scope), self._tracing.leaves_out)
+        instrumentor.instrument(tape=tape, skip_dep_check=True, **how)
 
     def stop(self) -> None:
         """Undo `start`."""
         from .instrumentors._call import end_in_flight
+        from .instrumentors.langchain import LangChainInstrumentor
         from .instrumentors.openai import OpenAIInstrumentor
         from .provider import leave_all
 
         atexit.unregister(self._at_exit)
+        LangChainInstrumentor().uninstrument()
         OpenAIInstrumentor().uninstrument()
         end_in_flight()
         leave_all()

@@ -160,8 +160,9 @@ class Interaction:
 
 
 def is_ours(span: ReadableSpan) -> bool:
-    """Say whether a span tells an LLM call that we instrumented."""
-    return has_our_scope(span) and semconv.OPERATION in (span.attributes or {})
+    """Say whether a span tells an LLM call that we instrumented; agents and tools make calls, and are none."""
+    found = span.attributes or {}
+    return has_our_scope(span) and semconv.OPERATION in found and found[semconv.OPERATION] not in semconv.AROUND_CALLS
 
 
 def has_our_scope(span: ReadableSpan) -> bool:
@@ -214,6 +215,7 @@ def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
         "model_used": found.get(semconv.RESPONSE_MODEL),
         "stream_end": found.get(semconv.STREAM_END),
         "response_status": found.get(semconv.RESPONSE_STATUS),
+        "cache_hit": found.get(semconv.CACHE_HIT),
         "counted_tokens": found.get(semconv.COUNTED_TOKENS),
         "content_dropped": _listed(found.get(semconv.CONTENT_DROPPED)),
     }

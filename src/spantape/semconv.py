@@ -78,6 +78,13 @@ REJECTED_PREDICTION_TOKENS = "spantape.usage.rejected_prediction_tokens"
 COUNTED_TOKENS = "spantape.counted_tokens"
 """What a call counted that only counts: tokens which were neither used nor paid for."""
 
+# Operations of whoever makes calls, or none: each call in them is told by itself.
+INVOKE_AGENT = "invoke_agent"
+INVOKE_WORKFLOW = "invoke_workflow"
+EXECUTE_TOOL = "execute_tool"
+RETRIEVAL = "retrieval"
+AROUND_CALLS = frozenset({INVOKE_AGENT, INVOKE_WORKFLOW, EXECUTE_TOOL, RETRIEVAL, "create_agent", "plan"})
+
 # --- content
 SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
 INPUT_MESSAGES = "gen_ai.input.messages"
@@ -92,10 +99,26 @@ OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"
 OPENAI_RESPONSE_SERVICE_TIER = "openai.response.service_tier"
 OPENAI_SYSTEM_FINGERPRINT = "openai.response.system_fingerprint"
 
-# --- agents that run at the provider
+# --- agents, here or at the provider, and what runs in them
 AGENT_ID = "gen_ai.agent.id"
 AGENT_NAME = "gen_ai.agent.name"
 RUN_STATUS = "spantape.run.status"
+WORKFLOW_NAME = "gen_ai.workflow.name"
+TOOL_NAME = "gen_ai.tool.name"
+TOOL_TYPE = "gen_ai.tool.type"
+TOOL_DESCRIPTION = "gen_ai.tool.description"
+TOOL_CALL_ID = "gen_ai.tool.call.id"
+TOOL_ARGUMENTS = "gen_ai.tool.call.arguments"
+TOOL_RESULT = "gen_ai.tool.call.result"
+DATA_SOURCE_ID = "gen_ai.data_source.id"
+RETRIEVAL_TOP_K = "gen_ai.retrieval.top_k"
+RETRIEVAL_QUERY = "gen_ai.retrieval.query.text"
+RETRIEVAL_DOCUMENTS = "gen_ai.retrieval.documents"
+STEP_TYPE = "spantape.step.type"
+"""What a step of a framework is, which the conventions know nothing of: chain, node, prompt, parser."""
+STEP_NAME = "spantape.step.name"
+INTERRUPTED = "spantape.interrupted"
+CACHE_HIT = "spantape.cache_hit"
 
 # --- batches; what they used is told again by every look at them, and so is no usage of a call
 BATCH_ID = "spantape.batch.id"

@@ -128,6 +128,12 @@ def _protocol(value: object) -> str:
     return word
 
 
+def _steps(value: object) -> str:
+    word = str(value).strip().lower()
+    _must(word in {"all", "essential"})
+    return word
+
+
 def _function(value: object) -> object:
     _must(callable(value))
     return value
@@ -153,6 +159,7 @@ PROTOCOL = Kind("grpc or http/protobuf", _protocol)
 FUNCTION = Kind("a function of one string that gives a string or None (by keyword only)", _function)
 HOSTS = Kind("host names, separated by commas; * is all", _hosts)
 METRICS = Kind("current, latest or off", _metrics)
+STEPS = Kind("all or essential", _steps)
 TRACER_PROVIDER = Kind("an OpenTelemetry TracerProvider (by keyword only)", _provider("get_tracer"))
 METER_PROVIDER = Kind("an OpenTelemetry MeterProvider (by keyword only)", _provider("get_meter"))
 LOGGER_PROVIDER = Kind("an OpenTelemetry LoggerProvider (by keyword only)", _provider("get_logger"))
@@ -197,6 +204,12 @@ class Settings:
         (),
         "Hosts whose streams are asked for usage (`stream_options.include_usage`) where the application does not ask; "
         "the extra chunk is kept from it.",
+    )
+    langchain_spans: str = _setting(
+        STEPS,
+        "all",
+        "Spans of LangChain and LangGraph: all, or without inner chains, prompts and parsers; agents, workflows, nodes, "
+        "tools, retrievers and models are essential.",
     )
     buffer_size: int = _setting(_whole(1), 100, "Write or send the buffer as soon as it holds this many records.")
     flush_interval: float = _setting(SECONDS, 1.0, "Write or send the buffer at least this often, in seconds.")

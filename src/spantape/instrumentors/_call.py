@@ -6,22 +6,27 @@ import itertools
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Status, StatusCode
 
 from .. import semconv
 from ..content import Attributes
-from ..context import belonging
 from ..guard import guard
 from ..jsontext import Json, whole
+from ..opening import Opening
+from ._adopted import adopted
 from ._endpoint import Endpoint, Join
-from ._failure import CANCELLED, failure, status_of
+from ._failure import CANCELLED, FAILURE, failure, status_of
 from ._neighbours import is_counted_elsewhere
 from ._observer import Ended, Observer
 from ._tape import Tape
 
+TOTALS = (semconv.INPUT_TOKENS, semconv.OUTPUT_TOKENS)
 COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error"
 
 
@@ -46,10 +51,17 @@ class Call:
             "_kept",
         ),
         *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
-        *("_clock", "_known", "span", "is_recording", "__weakref__"),
+        *("_clock", "_known", "_beneath", "used", "span", "is_recording", "__weakref__"),
     )
 
-    def __init__(self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        endpoint: Endpoint,
+        where: Attributes,
+        body: Mapping[str, Json],
+        context: Context | None = None,
+    ) -> None:
         self._tape, self.endpoint = tape, endpoint
         self._first = itertools.count()
         self._dropped: list[str] = []
@@ -68,15 +80,29 @@ class Call:
         self.attempts = 0
         self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
+        self._beneath: Call | None = None
+        self.used: Attributes = {}
         self._known = _sampled_by(endpoint, where, body)
-        whose = belonging()
-        self.span = tape.start_span(self._name(), self._known | self._shown(whose) if whose else self._known)
+        whose = adopted(context)
+        known = self._known | self._shown(whose) if whose else self._known
+        self.span = tape.start_span(Opening(self._name(), known, endpoint.kind, context))
         if self._observers:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
         if self.is_recording:
             with guard:
                 self._ask(body)
+
+    def lend(self, tape: Tape, beneath: Callable[[Tape], Call]) -> Call:
+        """Have a call of the layer beneath, which knows more of it, tell this one: on this span, and instead of it."""
+        lent = self._beneath = beneath(replace(tape, start_span=partial(Lent, self)))
+        self._observers = ()
+        return lent
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether the layer beneath tells the call."""
+        return self._beneath is not None
 
     def note(self, attributes: Mapping[str, Any]) -> None:
         """Take what was learned on the way."""
@@ -195,6 +221,8 @@ class Call:
         if next(self._first):
             return
         in_flight.discard(self)
+        if self._beneath is not None:
+            self._beneath._end(how, error)
         if self.is_told:
             seconds = time.perf_counter() - self._clock
             told: Attributes = {}
@@ -203,6 +231,7 @@ class Call:
             with guard:
                 told = self._shown(self._told(how) | self._answer())
                 self.span.set_attributes(told)
+                self.use(told)
             with guard:
                 self._blame(error, told)
             with guard:
@@ -237,11 +266,19 @@ class Call:
             told[semconv.RETRIES] = self.attempts - 1
         if self.is_stream:
             told |= {semconv.STREAM_END: how, semconv.STREAM_CHUNKS: self._folded}
+        elif how == ABANDONED:
+            told[semconv.STREAM_END] = how
         if self.arrived is not None:
             told[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self.arrived - self._clock
         return told
 
+    def use(self, told: Attributes) -> None:
+        """Take note of the tokens that were used, for whoever sums them up."""
+        self.used.update((name, told[name]) for name in TOTALS if name in told)
+
     def _answer(self) -> Attributes:
+        if self._beneath is not None:
+            return {}
         body = self._join.body() if self._join is not None and self._folded else self._body
         found: Attributes = {}
         if body:
@@ -267,6 +304,26 @@ def _is_used(found: Attributes) -> bool:
     return found.get(semconv.INPUT_TOKENS) is not None or found.get(semconv.OUTPUT_TOKENS) is not None
 
 
+class Lent(trace.NonRecordingSpan):
+    """The span of a call, as the layer beneath may have it: to say what it knows; how the call ends is not its to say."""
+
+    def __init__(self, call: Call, opening: Opening) -> None:
+        super().__init__(call.span.get_span_context())
+        self._call = call
+        self.set_attributes(opening.attributes)
+
+    def is_recording(self) -> bool:
+        """Say whether the span takes anything."""
+        return self._call.span.is_recording()
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Say something of the call."""
+        told = {name: value for name, value in attributes.items() if name not in FAILURE}
+        self._call.use(told)
+        if self.is_recording():
+            self._call.span.set_attributes(told)
+
+
 in_flight: weakref.WeakSet[Call] = weakref.WeakSet()
 """Streams whose span has not ended."""
 
@@ -290,7 +347,7 @@ def _listening(observers: Iterable[Observer]) -> tuple[Observer, ...]:
 def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:
     """Give what a sampler decides by, which has to be known when the span starts."""
     model = body.get("model")
-    known = {semconv.OPERATION: endpoint.operation, **where}
+    known = {semconv.OPERATION: endpoint.operation, **where} if endpoint.is_operation else dict(where)
     if known.get(semconv.SERVER_PORT) is None:
         known.pop(semconv.SERVER_PORT, None)
     if isinstance(model, str) and model:

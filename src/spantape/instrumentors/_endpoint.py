@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from opentelemetry.trace import SpanKind
+
 from .. import semconv
 from ..content import Attributes
 from ..jsontext import Json
@@ -47,3 +49,6 @@ class Endpoint:
     """Whether the client's parsed result is read rather than the body, which may be too large to be parsed twice."""
     named_by: str = semconv.REQUEST_MODEL
     """The attribute that the name of a span ends with."""
+    kind: SpanKind = SpanKind.CLIENT
+    is_operation: bool = True
+    """Whether the conventions know the operation; a step of a framework is none."""

@@ -11,6 +11,12 @@ from ._mapping import dig, text
 
 FAILED, TIMEOUT, CANCELLED = "failed", "timeout", "cancelled"
 
+FAILURE = frozenset({
+    *(semconv.STATUS, semconv.ERROR_TYPE, semconv.ERROR_MESSAGE, semconv.ERROR_CODE),
+    *(semconv.PROVIDER_ERROR_TYPE, semconv.HTTP_STATUS),
+})  # fmt: skip
+"""What only a call that has failed says."""
+
 _MOST_CHARS = 10_000
 
 

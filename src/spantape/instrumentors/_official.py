@@ -27,9 +27,6 @@ ProviderOf: TypeAlias = Callable[[str, "int | None"], str]
 
 SCOPE = f"{semconv.SCOPE}.official"
 
-_SUMS = frozenset({"invoke_agent", "invoke_workflow", "execute_tool", "create_agent", "plan", "retrieval"})
-"""Operations that make calls, or none; each call in them is handed over by itself."""
-
 _OTHER_NAMES = {
     "gen_ai.system": semconv.PROVIDER,
     "gen_ai.usage.cache_creation.input_tokens": semconv.CACHE_WRITE_TOKENS,
@@ -102,7 +99,7 @@ class Teller:
     def span(self, completion: Completion) -> ReadableSpan | None:
         """Give the span, ended now, with the ids and the start of the official one; None for what is no call."""
         found = completion.attributes()
-        if found.get(semconv.OPERATION, "invoke_agent") in _SUMS:
+        if found.get(semconv.OPERATION, semconv.INVOKE_AGENT) in semconv.AROUND_CALLS:
             return None
         official = completion.span
         started = getattr(official, "start_time", None)

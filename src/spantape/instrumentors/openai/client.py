@@ -17,6 +17,7 @@ from ...guard import guard
 from ...jsontext import Json
 from .._body import body_of, events, is_events
 from .._call import Call
+from .._enclosing import opened
 from .._frame import Frame
 from .._mapping import fields, given, plain
 from .._neighbours import is_suppressed
@@ -84,7 +85,8 @@ class Wrappers:
             found = route(options.method, options.url)
             if found is None or type(options.post_parser) is PostParser:
                 return None
-            call = Call(self._tape, found.endpoint, whereabouts(client), _body(options, found))
+            where, body = whereabouts(client), _body(options, found)
+            call = opened(self._tape, found.endpoint, where, body)
             return call if call.is_told else None
         return None
 

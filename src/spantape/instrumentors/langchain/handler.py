@@ -1,0 +1,211 @@
+"""`Handler`: LangChain's callbacks, each of which begins or ends a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+from weakref import finalize
+
+from langchain_core.callbacks.base import BaseCallbackHandler
+
+from ... import semconv
+from ...content import Attributes
+from ...guard import guard
+from .._call import ABANDONED, COMPLETED
+from .._endpoint import Endpoint
+from . import chains, models, prompts, retrievers, tools
+from .beginning import Beginning
+from .belonging import belonging, of_agent
+from .runs import Run, Runs
+
+_CONTROL = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt", "ParentCommand"})
+"""How LangGraph leaves a node that is to go on later or elsewhere."""
+_NONE: Mapping[str, Any] = {}
+
+
+class Handler(BaseCallbackHandler):
+    """Tells each run; quiet once `active` is False. There is one, whoever copies the callbacks that it is in."""
+
+    run_inline = True
+    raise_error = False
+
+    def __init__(self, runs: Runs, *, steps: bool = True) -> None:
+        self.runs = runs
+        self._steps = steps
+        self.active = True
+
+    def __copy__(self) -> Handler:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Handler:
+        return self
+
+    def __reduce__(self) -> Any:
+        return BaseCallbackHandler, ()  # another process has its own
+
+    # --- begin
+
+    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **told: Any) -> None:
+        """Begin a chain, an agent, a node."""
+        with guard:
+            self._chain(run_id, serialized, inputs, told)
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **told: Any) -> None:
+        """Begin a call of a chat model."""
+        with guard:
+            self._model(models.CHAT, run_id, messages[0] if messages else [], told)
+
+    def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **told: Any) -> None:
+        """Begin a call of a model that completes text."""
+        with guard:
+            self._model(models.TEXT, run_id, prompts[:1], told)
+
+    def on_tool_start(self, serialized: Any, input_str: str, *, run_id: UUID, **told: Any) -> None:
+        """Begin a tool."""
+        with guard:
+            begun = self._begun(run_id, told)
+            if begun is not None:
+                about = serialized or {}
+                where = tools.where(told.get("name") or about.get("name"), told.get("tool_call_id"))
+                body = {"serialized": about, "input": input_str, "inputs": told.get("inputs")}
+                self._start(begun, tools.TOOL, where, body)
+
+    def on_retriever_start(self, serialized: Any, query: str, *, run_id: UUID, **told: Any) -> None:
+        """Begin a search."""
+        with guard:
+            beginning = Beginning()
+            begun = self._begun(run_id, told, beginning)
+            if begun is not None:
+                where = retrievers.where(told.get("metadata") or _NONE, told.get("name"))
+                self._start(begun, retrievers.RETRIEVER, where, {"query": query, "retriever": beginning.owner()})
+
+    # --- go on
+
+    def on_llm_new_token(self, token: str, *, run_id: UUID, **told: Any) -> None:
+        """Take note of a chunk; the layer beneath has seen it before, if there is one."""
+        run = self.runs.get(run_id)
+        if run is not None and run.call is not None and not run.call.is_lent:
+            with guard:
+                if not run.call.is_stream:
+                    run.call.streams()
+                run.call.chunk(None)
+
+    # --- end
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **told: Any) -> None:
+        """End a chain, an agent, a node."""
+        self._end(run_id, {"outputs": outputs})
+
+    def on_llm_end(self, response: Any, *, run_id: UUID, **told: Any) -> None:
+        """End a call of a model."""
+        with guard:
+            self._end(run_id, models.answer(response, run_id))
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **told: Any) -> None:
+        """End a tool."""
+        self._end(run_id, {"output": output})
+
+    def on_retriever_end(self, documents: Any, *, run_id: UUID, **told: Any) -> None:
+        """End a search."""
+        self._end(run_id, {"documents": documents})
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **told: Any) -> None:
+        """End a chain, an agent, a node that has failed."""
+        self._fail(run_id, error, told)
+
+    on_llm_error = on_tool_error = on_retriever_error = on_chain_error
+
+    # --- how
+
+    def _begun(self, run_id: UUID, told: Mapping[str, Any], beginning: Beginning | None = None) -> Run | None:
+        if not self.active or self.runs.looks_away():
+            return None
+        parent = self.runs.parent(told.get("parent_run_id"))
+        metadata: Mapping[str, Any] = told.get("metadata") or _NONE
+        if parent is not None:
+            return Run(run_id, parent, belonging(parent.belonging, metadata, _NONE))
+        start = beginning or Beginning()
+        run = Run(run_id, None, belonging(None, metadata, start.configurable()))
+        manager = start.manager()
+        if manager is not None:  # not every run is told of its end: a cancelled one is not
+            run.watched = finalize(manager, self._lost, run_id)
+            run.watched.atexit = False
+        return run
+
+    def _chain(self, run_id: UUID, serialized: Any, inputs: Any, told: Mapping[str, Any]) -> None:
+        beginning = Beginning()
+        run = self._begun(run_id, told, beginning)
+        if run is None:
+            return
+        chain = chains.Chain(
+            name=told.get("name") or _name(serialized) or "chain",
+            kind=told.get("run_type"),
+            tags=told.get("tags") or (),
+            metadata=told.get("metadata") or _NONE,
+            graph=beginning.graph(),
+            is_root=run.parent is None,
+        )
+        endpoint = chain.endpoint()
+        if endpoint is chains.STEPS["prompt"] and run.parent is not None:
+            run.parent.prompt = prompts.attributes(chain.name, _name(serialized), chain.metadata, inputs)
+        if endpoint is chains.AGENT:
+            run.agent = run
+        where = chain.where()
+        self._start(run, endpoint, where, {"inputs": inputs})
+        if endpoint is chains.AGENT:
+            run.belonging = of_agent(run.belonging, chain.agent_name())
+
+    def _model(self, endpoint: Endpoint, run_id: UUID, said: Any, told: Mapping[str, Any]) -> None:
+        run = self._begun(run_id, told)
+        if run is None:
+            return
+        metadata = told.get("metadata") or _NONE
+        parameters = told.get("invocation_params") or _NONE
+        body = {
+            "model": models.model(parameters, metadata),
+            "messages": said,
+            "parameters": parameters,
+            "prompt": run.parent.prompt if run.parent is not None else _NONE,
+        }
+        provider = models.provider(metadata)
+        self._start(run, endpoint, {semconv.PROVIDER: provider} if provider else {}, body)
+
+    def _start(self, run: Run, endpoint: Endpoint | None, where: Attributes, body: Mapping[str, Any]) -> None:
+        told = endpoint if endpoint is None or self._steps or endpoint not in chains.INNER else None
+        self.runs.start(run, told, where, body)
+
+    def _end(self, run_id: UUID, body: Mapping[str, Any]) -> None:
+        with guard:
+            run = self.runs.get(run_id)
+            if run is not None:
+                if run.call is not None and not run.call.is_lent:
+                    run.call.answered(body)
+                self.runs.end(run_id, COMPLETED)
+
+    def _fail(self, run_id: UUID, error: BaseException, told: Mapping[str, Any]) -> None:
+        with guard:
+            run = self.runs.get(run_id)
+            if run is None:
+                return
+            if run.call is not None and told.get("response") is not None:
+                run.call.answered(models.answer(told["response"], run_id))
+            names = {kind.__name__ for kind in type(error).__mro__}
+            if isinstance(error, GeneratorExit):
+                self.runs.end(run_id, ABANDONED)
+            elif names & _CONTROL:
+                if run.call is not None and "GraphInterrupt" in names:
+                    run.call.note({semconv.INTERRUPTED: True})
+                self.runs.end(run_id, COMPLETED)
+            else:
+                self.runs.end(run_id, error=error)
+
+    def _lost(self, run_id: UUID) -> None:
+        with guard:
+            self.runs.end(run_id, ABANDONED)
+
+
+def _name(serialized: Any) -> str | None:
+    """Give the name of the class that a run is of."""
+    found = serialized.get("id") if isinstance(serialized, Mapping) else None
+    return str(found[-1]) if isinstance(found, Sequence) and found else None

@@ -1,0 +1,158 @@
+"""`Runs`: what of LangChain is running at this moment, by run id; each ends once, and its children end with it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+
+from ... import semconv
+from ...content import Attributes
+from ...context import Belonging
+from .._adopted import adopting
+from .._call import ABANDONED, Call
+from .._endpoint import Endpoint
+from .._observer import INFERENCE
+from .._source import nowhere
+from .._tape import Tape
+
+_MOST = 10_000
+_OLDEST = 6 * 3600.0
+_RUN = otel_context.create_key("spantape-run")
+
+
+class Run:
+    """A run: the call that tells it, if any does, and what its children need to know."""
+
+    __slots__ = ("agent", "at", "belonging", "call", "children", "id", "parent", "prompt", "span", "watched")
+
+    def __init__(self, run_id: UUID, parent: Run | None, belonging: Belonging | None) -> None:
+        self.id, self.parent, self.belonging = run_id, parent, belonging
+        self.agent: Run | None = parent.agent if parent is not None else None
+        self.span: trace.Span | None = parent.span if parent is not None else None
+        self.call: Call | None = None
+        self.children: dict[UUID, Run] = {}
+        self.prompt: Attributes = {}
+        self.watched: Any = None
+        self.at = time.monotonic()
+
+    def inside(self) -> Context | None:
+        """Give the context of what happens in the run; None when that is the current one."""
+        here = otel_context.get_current()
+        return None if here.get(_RUN) is self else self.around(here)
+
+    def around(self, here: Context) -> Context:
+        """Give a context with the run laid over it."""
+        if self.span is not None:
+            here = trace.set_span_in_context(self.span, here)
+        return self.belonging_in(otel_context.set_value(_RUN, self, here))
+
+    def belonging_in(self, context: Context) -> Context:
+        """Give a context in which calls belong where the run does."""
+        return adopting(self.belonging, context) if self.belonging is not None else context
+
+    def agents(self) -> Iterator[Run]:
+        """Give the agents around, the innermost first."""
+        run = self.parent
+        while run is not None:
+            run = run.agent
+            if run is not None:
+                yield run
+                run = run.parent
+
+    def used(self) -> None:
+        """Let the agents around add up what a model has used."""
+        for agent in self.agents() if self.call is not None and self.call.used else ():
+            if agent.call is not None and self.call is not None:
+                for name, count in self.call.used.items():
+                    agent.call.used[name] = agent.call.used.get(name, 0) + count
+
+
+class Runs:
+    """The live runs, no more than so many and none older than so long: a start need not be followed by an end."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._quiet = replace(tape, observers=(), source=nowhere)
+        self._live: dict[UUID, Run] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def get(self, run_id: object) -> Run | None:
+        """Give a run that is going on."""
+        return self._live.get(run_id) if run_id is not None else None  # type: ignore[call-overload,no-any-return]
+
+    def looks_away(self) -> bool:
+        """Say whether nobody would learn of a run that begins now."""
+        return not self._live and self._tape.looks_away()
+
+    def parent(self, parent_id: UUID | None) -> Run | None:
+        """Give the run around one that begins now: by its parent's id, else by the code that it begins in."""
+        found = self.get(parent_id)
+        if found is None:
+            around = otel_context.get_value(_RUN)
+            found = around if isinstance(around, Run) and around.id in self._live else None
+        return found
+
+    def start(self, run: Run, endpoint: Endpoint | None, where: Attributes, body: Mapping[str, Any]) -> Run:
+        """Let a run begin; without an endpoint nothing tells it, and its children are its parent's."""
+        if endpoint is not None:
+            here = otel_context.get_current()
+            if run.parent is not None and here.get(_RUN) is not run.parent:
+                here = run.parent.around(here)
+            tape = self._tape if endpoint.operation in INFERENCE else self._quiet
+            run.call = Call(tape, endpoint, where, body, run.belonging_in(here))
+            run.span = run.call.span
+        self._make_room()
+        self.end(run.id, ABANDONED)  # an application may give two runs one id
+        self._live[run.id] = run
+        if run.parent is not None:
+            run.parent.children[run.id] = run
+        return run
+
+    def end(self, run_id: UUID, how: str | None = None, error: BaseException | None = None) -> None:
+        """End a run and what is left of its children; nothing when it has ended."""
+        run = self._live.pop(run_id, None)
+        if run is not None:
+            self._finish(run, how, error)
+
+    def end_all(self) -> None:
+        """End whatever is going on."""
+        while self._live:
+            for run_id in list(self._live)[::-1]:
+                self.end(run_id, ABANDONED)
+
+    def _finish(self, run: Run, how: str | None, error: BaseException | None) -> None:
+        for child in list(run.children.values()):
+            self.end(child.id, how or ABANDONED, error)
+        if run.parent is not None:
+            run.parent.children.pop(run.id, None)
+        if run.watched is not None:
+            run.watched.detach()
+        call = run.call
+        if call is not None:
+            if call.endpoint.operation == semconv.INVOKE_AGENT:
+                call.note(call.used)
+            if error is not None:
+                call.fail(error)
+            else:
+                call.end(how)
+            if call.endpoint.operation in INFERENCE:
+                run.used()
+
+    def _make_room(self) -> None:
+        """End the oldest where there are too many, or where it began too long ago."""
+        with self._lock:
+            oldest = next(iter(self._live.values()), None)
+            if oldest is None or (len(self._live) < _MOST and time.monotonic() - oldest.at < _OLDEST):
+                return
+        self.end(oldest.id, ABANDONED)
