@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import threading
@@ -240,7 +241,8 @@ class Recording:
 def _libraries() -> str:
     from importlib import metadata
 
-    try:
-        return f"openai {metadata.version('openai')}"
-    except metadata.PackageNotFoundError:
-        return "nothing (openai is not installed)"
+    found = []
+    for name in ("openai", "langchain-core"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found.append(f"{name} {metadata.version(name)}")
+    return " and ".join(found) or "nothing (neither openai nor langchain-core is installed)"

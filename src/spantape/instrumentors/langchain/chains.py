@@ -20,6 +20,8 @@ _UNNAMED = "LangGraph"
 _EXECUTOR = "AgentExecutor"
 _MODEL_NODES = frozenset({"agent", "model"})
 _TOOL_NODE = "tools"
+_TO_COME = {"input": ""}
+"""The input of a chain that streams: the real one is told when it ends."""
 _SPOKEN = ("input", "question", "query", "output", "answer", "text")
 
 
@@ -74,12 +76,12 @@ class Chain:
 
 
 def _asked(body: Mapping[str, Any]) -> Attributes:
-    return {semconv.INPUT_MESSAGES: _said("user", body["inputs"])}
+    inputs = body["inputs"]
+    return {semconv.INPUT_MESSAGES: None if inputs == _TO_COME else _said("user", inputs) or None}
 
 
 def _answered(body: Mapping[str, Any]) -> Attributes:
-    said = _said("assistant", body["outputs"])
-    return {semconv.OUTPUT_MESSAGES: said[-1:] or None}
+    return _asked(body) | {semconv.OUTPUT_MESSAGES: _said("assistant", body["outputs"])[-1:] or None}
 
 
 def _said(role: str, value: Any) -> list[Any]:

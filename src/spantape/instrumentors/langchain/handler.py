@@ -95,7 +95,7 @@ class Handler(BaseCallbackHandler):
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **told: Any) -> None:
         """End a chain, an agent, a node."""
-        self._end(run_id, {"outputs": outputs})
+        self._end(run_id, {"outputs": outputs, "inputs": told.get("inputs")})
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **told: Any) -> None:
         """End a call of a model."""
@@ -149,8 +149,6 @@ class Handler(BaseCallbackHandler):
         endpoint = chain.endpoint()
         if endpoint is chains.STEPS["prompt"] and run.parent is not None:
             run.parent.prompt = prompts.attributes(chain.name, _name(serialized), chain.metadata, inputs)
-        if endpoint is chains.AGENT:
-            run.agent = run
         where = chain.where()
         self._start(run, endpoint, where, {"inputs": inputs})
         if endpoint is chains.AGENT:

@@ -31,17 +31,21 @@ _RUN = otel_context.create_key("spantape-run")
 class Run:
     """A run: the call that tells it, if any does, and what its children need to know."""
 
-    __slots__ = ("agent", "at", "belonging", "call", "children", "id", "parent", "prompt", "span", "watched")
+    __slots__ = ("at", "belonging", "call", "children", "id", "parent", "prompt", "span", "watched")
 
     def __init__(self, run_id: UUID, parent: Run | None, belonging: Belonging | None) -> None:
         self.id, self.parent, self.belonging = run_id, parent, belonging
-        self.agent: Run | None = parent.agent if parent is not None else None
         self.span: trace.Span | None = parent.span if parent is not None else None
         self.call: Call | None = None
         self.children: dict[UUID, Run] = {}
         self.prompt: Attributes = {}
         self.watched: Any = None
         self.at = time.monotonic()
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether it is an agent's."""
+        return self.call is not None and self.call.endpoint.operation == semconv.INVOKE_AGENT
 
     def inside(self) -> Context | None:
         """Give the context of what happens in the run; None when that is the current one."""
@@ -58,21 +62,19 @@ class Run:
         """Give a context in which calls belong where the run does."""
         return adopting(self.belonging, context) if self.belonging is not None else context
 
-    def agents(self) -> Iterator[Run]:
-        """Give the agents around, the innermost first."""
+    def outer(self) -> Iterator[Run]:
+        """Give the runs around, the innermost first."""
         run = self.parent
         while run is not None:
-            run = run.agent
-            if run is not None:
-                yield run
-                run = run.parent
+            yield run
+            run = run.parent
 
     def used(self) -> None:
         """Let the agents around add up what a model has used."""
-        for agent in self.agents() if self.call is not None and self.call.used else ():
-            if agent.call is not None and self.call is not None:
-                for name, count in self.call.used.items():
-                    agent.call.used[name] = agent.call.used.get(name, 0) + count
+        used = self.call.used if self.call is not None else {}
+        for agent in (run.call for run in self.outer() if used and run.is_agent):
+            for name, count in used.items() if agent is not None else ():
+                agent.used[name] = agent.used.get(name, 0) + count
 
 
 class Runs:
@@ -96,12 +98,11 @@ class Runs:
         return not self._live and self._tape.looks_away()
 
     def parent(self, parent_id: UUID | None) -> Run | None:
-        """Give the run around one that begins now: by its parent's id, else by the code that it begins in."""
-        found = self.get(parent_id)
-        if found is None:
-            around = otel_context.get_value(_RUN)
-            found = around if isinstance(around, Run) and around.id in self._live else None
-        return found
+        """Give the run around one that begins now: its parent, or what runs in that and is doing this."""
+        named, around = self.get(parent_id), otel_context.get_value(_RUN)
+        if not isinstance(around, Run) or around is named or around.id not in self._live:
+            return named
+        return around if named is None or named in around.outer() else named
 
     def start(self, run: Run, endpoint: Endpoint | None, where: Attributes, body: Mapping[str, Any]) -> Run:
         """Let a run begin; without an endpoint nothing tells it, and its children are its parent's."""
@@ -133,14 +134,14 @@ class Runs:
 
     def _finish(self, run: Run, how: str | None, error: BaseException | None) -> None:
         for child in list(run.children.values()):
-            self.end(child.id, how or ABANDONED, error)
+            self.end(child.id, ABANDONED, error)  # nobody has told us of its end
         if run.parent is not None:
             run.parent.children.pop(run.id, None)
         if run.watched is not None:
             run.watched.detach()
         call = run.call
         if call is not None:
-            if call.endpoint.operation == semconv.INVOKE_AGENT:
+            if run.is_agent:
                 call.note(call.used)
             if error is not None:
                 call.fail(error)
