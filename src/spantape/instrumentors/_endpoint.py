@@ -50,5 +50,7 @@ class Endpoint:
     named_by: str = semconv.REQUEST_MODEL
     """The attribute that the name of a span ends with."""
     kind: SpanKind = SpanKind.CLIENT
+    waits: bool = False
+    """Whether what was asked is read when the call ends: not at all, where the layer beneath has told it by then."""
     is_operation: bool = True
     """Whether the conventions know the operation; a step of a framework is none."""
