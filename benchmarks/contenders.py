@@ -91,6 +91,10 @@ def spans(exporter: Any) -> Switch:
     return spantape_with(provider_of(exporter), files=False)
 
 
+def essential(exporter: Any) -> Switch:
+    return spantape_with(provider_of(exporter), files=False, langchain_spans="essential")
+
+
 def recording(exporter: Any) -> Switch:
     return spantape_with(provider_of(exporter))
 

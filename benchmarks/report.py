@@ -54,6 +54,7 @@ class Target:
 
 OURS = [  # who, what is said of it, the most allowed when the case has no say
     ("spantape", "CPU added, against the official package's", None),
+    ("essential", "CPU added by essential spans only, against the official package's", None),
     ("recording", "recorded to files, against the official package's span alone", 1.0),
 ]
 IDLE = [

@@ -121,7 +121,10 @@ def test_the_page_gets_the_tables_and_keeps_its_text(run: Run) -> None:
 def test_who_is_not_known_is_said(tmp_path: Path) -> None:
     run = measured("langchain", tmp_path / "page.md", "--contenders", "logfire")
     assert run.status == 1
-    assert "logfire takes no part; there are official, openinference, openllmetry, spantape, recording" in run.errors
+    assert (
+        "logfire takes no part; there are official, openinference, openllmetry, spantape, essential, recording"
+        in run.errors
+    )
 
 
 @pytest.fixture

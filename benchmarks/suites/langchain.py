@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from contenders import SPANTAPE, Contender, Switch, by_instrumentor
+from contenders import SPANTAPE, Contender, Switch, by_instrumentor, essential
 from suite import Calls, Case, Suite
 
 STEPS = 10
@@ -86,6 +86,7 @@ LANGCHAIN = Suite(
         ),
         "openllmetry": Contender("OpenLLMetry", "opentelemetry-instrumentation-langchain", "openllmetry", openllmetry),
         "spantape": SPANTAPE["spantape"],
+        "essential": Contender("**spantape**, essential spans only", "spantape", "spantape", essential),
         "recording": SPANTAPE["recording"],
     },
     cases={

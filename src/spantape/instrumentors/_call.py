@@ -90,7 +90,7 @@ class Call:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
         self._unasked: Mapping[str, Json] | None = body if endpoint.waits else None
-        if self.is_recording and not endpoint.waits:
+        if self.is_recording and not endpoint.waits and not endpoint.is_silent:
             with guard:
                 self._ask(body)
 
@@ -238,8 +238,9 @@ class Call:
                 self._ask_late()
             with guard:
                 told = self._shown(self._told(how) | self._answer())
-                self.span.set_attributes(told)
-                self.use(told)
+                if told:
+                    self.span.set_attributes(told)
+                    self.use(told)
             with guard:
                 self._blame(error, told)
             with guard:
@@ -285,7 +286,7 @@ class Call:
         self.used.update((name, told[name]) for name in TOTALS if name in told)
 
     def _answer(self) -> Attributes:
-        if self._beneath is not None:
+        if self._beneath is not None or self.endpoint.is_silent:
             return {}
         body = self._join.body() if self._join is not None and self._folded else self._body
         found: Attributes = {}

@@ -52,5 +52,7 @@ class Endpoint:
     kind: SpanKind = SpanKind.CLIENT
     waits: bool = False
     """Whether what was asked is read when the call ends: not at all, where the layer beneath has told it by then."""
+    is_silent: bool = False
+    """Whether there is nothing to be read: a step of which only the time is told."""
     is_operation: bool = True
     """Whether the conventions know the operation; a step of a framework is none."""

@@ -15,10 +15,15 @@ _IDS = {
     "user_id": ("user_id",),
 }
 """What a run belongs to, and the names that applications give it, the one that counts first."""
+_NAMES = frozenset(name for names in _IDS.values() for name in names)
 
 
-def belonging(around: Belonging | None, metadata: Mapping[str, Any], configurable: Mapping[str, Any]) -> Belonging | None:
+def belonging(
+    around: Belonging | None, metadata: Mapping[str, Any], configurable: Mapping[str, Any]
+) -> Belonging | None:
     """Give whom and what a run belongs to, by its own configuration and by the run around it; None when nobody says."""
+    if _NAMES.isdisjoint(metadata) and _NAMES.isdisjoint(configurable):
+        return around  # as most steps do
     found = {name: value for name, keys in _IDS.items() if (value := _first(keys, metadata, configurable))}
     if not found:
         return around

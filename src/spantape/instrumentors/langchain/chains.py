@@ -44,9 +44,8 @@ class Chain:
             return AGENT
         return WORKFLOW if self.is_root or self.graph is not None else STEPS[self._step()]
 
-    def where(self) -> Attributes:
+    def where(self, endpoint: Endpoint | None) -> Attributes:
         """Give what is known of it when it begins."""
-        endpoint = self.endpoint()
         if endpoint is AGENT:
             name = self.agent_name()
             return {semconv.AGENT_NAME: name} if name else {}
@@ -102,7 +101,7 @@ def _around(operation: str, name: str) -> Endpoint:
 
 def _inner(kind: str) -> Endpoint:
     return Endpoint(
-        kind, nothing, nothing, named_by=semconv.STEP_NAME, kind=SpanKind.INTERNAL, is_operation=False
+        kind, nothing, nothing, named_by=semconv.STEP_NAME, kind=SpanKind.INTERNAL, is_silent=True, is_operation=False
     )
 
 

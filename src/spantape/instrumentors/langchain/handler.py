@@ -151,8 +151,7 @@ class Handler(BaseCallbackHandler):
         endpoint = chain.endpoint()
         if endpoint is chains.STEPS["prompt"] and run.parent is not None:
             run.parent.prompt = prompts.attributes(chain.name, _name(serialized), chain.metadata, inputs)
-        where = chain.where()
-        self._start(run, endpoint, where, {"inputs": inputs})
+        self._start(run, endpoint, chain.where(endpoint), {"inputs": inputs})
         if endpoint is chains.AGENT:
             run.belonging = of_agent(run.belonging, chain.agent_name())
 
