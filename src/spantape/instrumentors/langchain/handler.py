@@ -67,7 +67,8 @@ class Handler(BaseCallbackHandler):
             begun = self._begun(run_id, told)
             if begun is not None:
                 about = serialized or {}
-                where = tools.where(told.get("name") or about.get("name"), told.get("tool_call_id"))
+                agent = begun.belonging.agent_key if begun.belonging is not None else None
+                where = tools.where(told.get("name") or about.get("name"), told.get("tool_call_id"), agent)
                 body = {"serialized": about, "input": input_str, "inputs": told.get("inputs")}
                 self._start(begun, tools.TOOL, where, body)
 

@@ -15,9 +15,14 @@ from .._failure import FAILED
 from .._mapping import fields, plain, text
 
 
-def where(name: str | None, call_id: object) -> Attributes:
+def where(name: str | None, call_id: object, agent: str | None) -> Attributes:
     """Give what is known of a tool run when it begins."""
-    found = {semconv.TOOL_NAME: name, semconv.TOOL_CALL_ID: text(call_id), semconv.TOOL_TYPE: "function"}
+    found = {
+        semconv.TOOL_NAME: name,
+        semconv.TOOL_TYPE: "function",
+        semconv.TOOL_CALL_ID: text(call_id),
+        semconv.AGENT_NAME: agent,
+    }
     return {key: value for key, value in found.items() if value is not None}
 
 

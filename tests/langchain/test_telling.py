@@ -1,0 +1,186 @@
+"""Who is told, what of it, and whom it belongs to: settings, sessions, samplers, metrics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+from langchain_things import ASKED, CALL, Fake, add, agent, chain, chat, graph, named, said, tree
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+
+import spantape
+from recorded import Recorded
+from spantape.testing import ScriptedServer, completion
+
+
+def test_essential_spans(tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path, langchain_spans="essential")
+    chain(Fake()).invoke(ASKED)
+    agent(Fake(answers=[CALL, "3"])).invoke({"messages": [("user", "1+2?")]})
+    assert tree(recorded.spans, hidden=["-"]) == """
+invoke_workflow RunnableSequence
+  chat fake-1
+invoke_agent
+  node agent
+    chat fake-1
+  node tools
+    execute_tool add
+  node agent
+    chat fake-1
+"""
+
+
+def test_spans_of_the_application_nest_in_what_is_left(tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path, langchain_spans="essential")
+    tracer = recorded.provider.get_tracer("app")
+
+    def work(value: Any) -> Any:
+        tracer.start_span("work").end()
+        return value
+
+    (RunnableLambda(work) | RunnableLambda(work)).invoke("x")
+    assert tree(recorded.spans) == "\ninvoke_workflow RunnableSequence\n  work\n  work\n"
+
+
+# --- session
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"configurable": {"thread_id": "t"}}, ("t", "t", None)),
+        ({"metadata": {"session_id": "s", "thread_id": "t"}}, ("s", "t", None)),
+        ({"metadata": {"conversation_id": "c", "user_id": 7}}, ("c", "c", "7")),
+        ({"metadata": {"session_id": "s"}, "configurable": {"user_id": "u"}}, ("s", None, "u")),
+        ({}, (None, None, None)),
+    ],
+)
+@pytest.mark.parametrize("what", ["chain", "graph", "model"])
+def test_the_configuration_says_whose_it_is(what: str, config: Any, expected: Any, recorded: Recorded) -> None:
+    made: Any = {"chain": chain(Fake()), "model": Fake(), "graph": graph(node=lambda _: said(Fake().invoke("x").content))}
+    made[what].invoke("x" if what == "model" else {"messages": [], **ASKED}, config)
+    (record,) = recorded.records
+    assert (record["session_id"], record["conversation_id"], record["user_id"]) == expected
+    for span in recorded.spans:
+        assert span.attributes.get("session.id") == expected[0]
+
+
+def test_the_session_wins(recorded: Recorded) -> None:
+    with spantape.session("5", role_name="judge"):
+        chain(Fake()).invoke(ASKED, {"metadata": {"session_id": "s", "user_id": "u"}})
+    record = recorded.record
+    assert (record["session_id"], record["user_id"], record["role_name"]) == ("5", "u", "judge")
+
+
+def test_a_step_may_belong_elsewhere(recorded: Recorded) -> None:
+    def node(state: Any) -> Any:
+        return said(Fake().invoke("x", {"metadata": {"session_id": "other"}}).content)
+
+    graph(node=node).invoke({"messages": []}, {"configurable": {"thread_id": "t"}})
+    assert recorded.record["session_id"] == "other"
+
+
+def test_calls_know_their_agent(recorded: Recorded) -> None:
+    try:
+        from langchain.agents import create_agent
+    except ImportError:
+        pytest.skip("this langchain has no create_agent")
+    create_agent(Fake(answers=[CALL, "3"]), [add], name="counter").invoke({"messages": [("user", "1+2?")]})
+    assert named(recorded.spans, "invoke_agent counter").attributes["gen_ai.agent.name"] == "counter"
+    assert {record["agent_key"] for record in recorded.records} == {"counter"}
+    assert named(recorded.spans, "execute_tool").attributes["gen_ai.agent.name"] == "counter"
+
+
+def test_an_agent_without_tools(recorded: Recorded) -> None:
+    try:
+        from langchain.agents import create_agent
+    except ImportError:
+        pytest.skip("this langchain has no create_agent")
+    create_agent(Fake(), []).invoke({"messages": [("user", "Who?")]})
+    assert tree(recorded.spans) == "\ninvoke_agent\n  node model\n    chat fake-1\n"
+
+
+def test_input_and_output_of_the_root(recorded: Recorded) -> None:
+    agent(Fake(answers=[CALL, "3"])).invoke({"messages": [("user", "1+2?")]})
+    found = named(recorded.spans, "invoke_agent").attributes
+    assert json.loads(found["gen_ai.input.messages"]) == [
+        {"role": "user", "parts": [{"type": "text", "content": "1+2?"}]}
+    ]
+    assert json.loads(found["gen_ai.output.messages"])[0]["parts"] == [{"type": "text", "content": "3"}]
+    tool = named(recorded.spans, "execute_tool").attributes
+    assert json.loads(tool["gen_ai.tool.call.arguments"]) == {"a": 1, "b": 2}
+    assert tool["gen_ai.tool.call.result"] == "3"
+    assert tool["gen_ai.tool.description"].startswith("Add two numbers")
+    assert tool["gen_ai.tool.call.id"] == "call_1"
+
+
+# --- content
+
+
+def test_without_content(tmp_path: Path, server: ScriptedServer) -> None:
+    recorded = Recorded(tmp_path, capture_content=False)
+    agent(Fake(answers=[CALL, "secret"])).invoke({"messages": [("user", "secret?")]})
+    chain(chat(server)).invoke({"mood": "secret", "question": "secret?"})
+    assert "secret" not in str([dict(span.attributes) for span in recorded.spans])
+    assert "gen_ai.tool.call.arguments" not in named(recorded.spans, "execute_tool").attributes
+    assert all(record["prompt"] is None for record in recorded.records)
+
+
+def test_content_is_masked_wherever_it_is(tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path, content_filter=lambda text: text.replace("secret", "***"))
+    call = {"content": "secret", "tool_calls": [{"name": "add", "args": {"a": 1, "b": 2}, "id": "c", "type": "tool_call"}]}
+    agent(Fake(answers=[call, "secret"])).invoke({"messages": [("user", "secret?")]})
+    chain(Fake()).invoke({"mood": "secret", "question": "secret?"})
+    assert "secret" not in str([dict(span.attributes) for span in recorded.spans])
+    assert "***" in recorded.records[0]["prompt"]
+
+
+# --- who else
+
+
+def measured(reader: InMemoryMetricReader) -> dict[str, float]:
+    found: dict[str, float] = {}
+    data = reader.get_metrics_data()
+    for resource in data.resource_metrics if data else ():
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                for point in metric.data.data_points:
+                    found[metric.name] = found.get(metric.name, 0) + getattr(point, "sum", getattr(point, "value", 0))
+                    found[f"{metric.name} count"] = found.get(f"{metric.name} count", 0) + getattr(point, "count", 0)
+    return found
+
+
+@pytest.mark.parametrize("beneath", ["openai", "nothing"])
+def test_metrics_count_each_call_once(beneath: str, tmp_path: Path, server: ScriptedServer) -> None:
+    reader = InMemoryMetricReader()
+    Recorded(tmp_path, meter_provider=MeterProvider([reader]))
+    server.replies(completion(tool_calls=[("add", {"a": 1, "b": 2})]), completion("3"))
+    model = chat(server) if beneath == "openai" else Fake(answers=[CALL, "3"])
+    agent(model).invoke({"messages": [("user", "1+2?")]})
+    found = measured(reader)
+    assert found["gen_ai.client.operation.duration count"] == 2
+    assert found["gen_ai.client.token.usage"] == (20 + 6 if beneath == "openai" else 24)
+    assert found.get("spantape.client.operation.cost count", 0) == (2 if beneath == "openai" else 0)
+
+
+@pytest.mark.parametrize("beneath", ["openai", "nothing"])
+def test_what_a_sampler_leaves_out_is_in_the_files(beneath: str, tmp_path: Path, server: ScriptedServer) -> None:
+    provider = TracerProvider(sampler=ParentBased(ALWAYS_OFF), shutdown_on_exit=False)
+    spantape.instrument(base_dir=tmp_path, tracer_provider=provider)
+    chain(chat(server) if beneath == "openai" else Fake()).invoke(ASKED)
+    spantape.flush()
+    (record,) = spantape.recordings(tmp_path).get_latest_interactions()
+    assert record["response"]
+
+
+def test_nobody_looks(tmp_path: Path) -> None:
+    provider = TracerProvider(sampler=ParentBased(ALWAYS_OFF), shutdown_on_exit=False)
+    spantape.instrument(base_dir=tmp_path, tracer_provider=provider, files=False)
+    with provider.get_tracer("app").start_as_current_span("unsampled"):
+        assert chain(Fake()).invoke(ASKED) == "Hello"
