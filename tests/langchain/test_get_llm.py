@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import spantape
 from recorded import Recorded
 from spantape import SettingError
 from spantape.langchain import get_llm
@@ -168,6 +169,18 @@ def test_the_purpose_reaches_langchains_callbacks() -> None:
     get_llm(callbacks=[Looking()]).invoke("Hello")
     purposes = [{name: found[name] for name in ("purpose", "team") if name in found} for found in seen]
     assert purposes == [{"purpose": "intent"}, {"purpose": "plan", "team": "blue"}, {}]
+
+
+def test_the_purpose_is_in_the_record_where_no_session_says_otherwise(
+    server: ScriptedServer, recorded: Recorded
+) -> None:
+    get_llm("intent").invoke("Hello")
+    with spantape.session(purpose="mine", step="one"):
+        get_llm("plan").invoke("Hello")
+    get_llm().invoke("Hello")
+    names = ("purpose", "step")
+    metadata = [{name: one["metadata"][name] for name in names if name in one["metadata"]} for one in recorded.records]
+    assert metadata == [{"purpose": "intent"}, {"purpose": "mine", "step": "one"}, {}]
 
 
 def test_the_module_is_imported_without_langchain_and_says_what_to_install() -> None:

@@ -15,7 +15,9 @@ _IDS = {
     "user_id": ("user_id",),
 }
 """What a run belongs to, and the names that applications give it, the one that counts first."""
-_NAMES = frozenset(name for names in _IDS.values() for name in names)
+_PURPOSE = "purpose"
+"""What a model is for, as `spantape.langchain.get_llm` says; kept as the record's metadata."""
+_NAMES = frozenset({_PURPOSE, *(name for names in _IDS.values() for name in names)})
 
 
 def belonging(
@@ -24,10 +26,14 @@ def belonging(
     """Give whom and what a run belongs to, by its own configuration and by the run around it; None when nobody says."""
     if _NAMES.isdisjoint(metadata) and _NAMES.isdisjoint(configurable):
         return around  # as most steps do
-    found = {name: value for name, keys in _IDS.items() if (value := _first(keys, metadata, configurable))}
-    if not found:
-        return around
-    return replace(around, **found) if around is not None else Belonging(**found)
+    around = around or Belonging()
+    found: dict[str, Any] = {
+        key: said for key, names in _IDS.items() if (said := _first(names, metadata, configurable))
+    }
+    purpose = _first((_PURPOSE,), metadata)
+    if purpose:
+        found["metadata"] = {**around.metadata, _PURPOSE: purpose}
+    return replace(around, **found)
 
 
 def of_agent(around: Belonging | None, name: str | None) -> Belonging | None:
