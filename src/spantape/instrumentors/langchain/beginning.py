@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
-_CALLBACKS = "langchain_core.callbacks"
+_CALLBACKS = "langchain_core.callbacks.manager"
 _GRAPHS = "langgraph.pregel"
 _LAYERS = ("langchain", "langgraph")
 _MOST_FRAMES = 12
@@ -68,10 +68,10 @@ def _starter() -> FrameType | None:
     """Go up to LangChain's callback managers, and through them."""
     frame: FrameType | None = sys._getframe(1)
     for _ in range(_MOST_FRAMES):
-        if frame is None or _module(frame).startswith(_CALLBACKS):
+        if frame is None or frame.f_globals.get("__name__") == _CALLBACKS:
             break
         frame = frame.f_back
-    while frame is not None and _module(frame).startswith(_CALLBACKS):
+    while frame is not None and frame.f_globals.get("__name__") == _CALLBACKS:
         frame = frame.f_back
     return frame if frame is not None and _module(frame).startswith(_LAYERS) else None
 
