@@ -58,7 +58,6 @@ _NOBODY = Belonging()
 _open: ContextVar[tuple[session, ...]] = ContextVar("spantape_sessions", default=())
 
 
-
 def current(found: Belonging = _NOBODY) -> Belonging:
     """Give whom and what a call made now belongs to: the sessions at hand, laid over what is known otherwise."""
     for one in _open.get():

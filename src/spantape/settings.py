@@ -208,8 +208,8 @@ class Settings:
     langchain_spans: str = _setting(
         STEPS,
         "all",
-        "Spans of LangChain and LangGraph: all, or without inner chains, prompts and parsers; agents, workflows, nodes, "
-        "tools, retrievers and models are essential.",
+        "Spans of LangChain and LangGraph: all, or only the essential ones: agents, workflows, nodes, tools, retrievers "
+        "and models, without inner chains, prompts and parsers.",
     )
     buffer_size: int = _setting(_whole(1), 100, "Write or send the buffer as soon as it holds this many records.")
     flush_interval: float = _setting(SECONDS, 1.0, "Write or send the buffer at least this often, in seconds.")

@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import langchain_core.runnables.base as base
-import langchain_core.runnables.config as config
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
+from langchain_core.runnables import base, config
 from langchain_core.tracers import context as tracers
 from langchain_things import ASKED, Fake, chain, tree
 

@@ -39,22 +39,25 @@ def test_all_that_langchain_knows(recorded: Recorded) -> None:
         "response_metadata": {"model_name": "fake-1-2026", "stop_reason": "end_turn", "id": "msg_1"},
     }
     Fake(answers=[answer]).invoke("Who?", stop=["."])
-    assert recorded.attributes.items() >= {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.request.model": "fake-1",
-        "gen_ai.response.model": "fake-1-2026",
-        "gen_ai.response.id": "msg_1",
-        "gen_ai.response.finish_reasons": ("end_turn",),
-        "gen_ai.request.temperature": 0.5,
-        "gen_ai.request.stop_sequences": (".",),
-        "gen_ai.usage.input_tokens": 10,
-        "gen_ai.usage.output_tokens": 8,
-        "gen_ai.usage.cache_read.input_tokens": 4,
-        "gen_ai.usage.cache_write.input_tokens": 2,
-        "gen_ai.usage.audio.input_tokens": 1,
-        "gen_ai.usage.reasoning.output_tokens": 3,
-        "gen_ai.usage.audio.output_tokens": 1,
-    }.items()
+    assert (
+        recorded.attributes.items()
+        >= {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "fake-1",
+            "gen_ai.response.model": "fake-1-2026",
+            "gen_ai.response.id": "msg_1",
+            "gen_ai.response.finish_reasons": ("end_turn",),
+            "gen_ai.request.temperature": 0.5,
+            "gen_ai.request.stop_sequences": (".",),
+            "gen_ai.usage.input_tokens": 10,
+            "gen_ai.usage.output_tokens": 8,
+            "gen_ai.usage.cache_read.input_tokens": 4,
+            "gen_ai.usage.cache_write.input_tokens": 2,
+            "gen_ai.usage.audio.input_tokens": 1,
+            "gen_ai.usage.reasoning.output_tokens": 3,
+            "gen_ai.usage.audio.output_tokens": 1,
+        }.items()
+    )
     assert recorded.span.kind.name == "CLIENT"
     assert recorded.record["source"]["function"].endswith("test_all_that_langchain_knows")
     assert recorded.record["source"]["file"] == __file__
@@ -96,7 +99,10 @@ def test_messages_of_every_kind(recorded: Recorded) -> None:
             ],
         },
         {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "3"}]},
-        {"role": "assistant", "parts": [{"type": "reasoning", "content": "so"}, {"type": "text", "content": "It is 3."}]},
+        {
+            "role": "assistant",
+            "parts": [{"type": "reasoning", "content": "so"}, {"type": "text", "content": "It is 3."}],
+        },
         {"role": "judge", "parts": [{"type": "text", "content": "And?"}]},
     ]
     assert received(recorded) == [

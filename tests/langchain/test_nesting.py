@@ -33,13 +33,16 @@ def test_spans_of_the_application_in_a_lambda(recorded: Recorded) -> None:
             return Fake().invoke(value).content
 
     (RunnableLambda(str) | work).invoke("x")
-    assert tree(recorded.spans, hidden=["-"]) == """
+    assert (
+        tree(recorded.spans, hidden=["-"])
+        == """
 invoke_workflow RunnableSequence
   chain str
   chain work
     work
       chat fake-1
 """
+    )
 
 
 @ASYNC_CONTEXT
@@ -79,11 +82,14 @@ def test_openai_in_a_node_is_a_call_of_its_own(server: ScriptedServer, recorded:
 
     with client:
         graph(node=node).invoke({"messages": []}, {"configurable": {"thread_id": "t"}})
-    assert tree(recorded.spans) == """
+    assert (
+        tree(recorded.spans)
+        == """
 invoke_workflow LangGraph
   node node
     chat gpt-4o-mini
 """
+    )
     assert named(recorded.spans, "chat").instrumentation_scope.name == "spantape.openai"
     assert recorded.record["session_id"] == "t"
 
@@ -101,11 +107,14 @@ def test_embeddings_in_a_retriever(server: ScriptedServer, recorded: Recorded) -
             return [Document(page_content="a cat", metadata={"source": "book", "score": 0.5})]
 
     RunnableLambda(lambda q: Found().invoke(q)).with_config(run_name="ask").invoke("cats")
-    assert tree(recorded.spans) == """
+    assert (
+        tree(recorded.spans)
+        == """
 invoke_workflow ask
   retrieval Found
     embeddings text-embedding-ada-002
 """
+    )
     found = named(recorded.spans, "retrieval").attributes
     assert found["gen_ai.retrieval.query.text"] == "cats"
     assert found["gen_ai.retrieval.top_k"] == 3
@@ -133,11 +142,14 @@ def test_threads(copies: bool, recorded: Recorded) -> None:
             return [one.result() for one in work]
 
     RunnableLambda(fan).invoke("x")
-    assert tree(recorded.spans) == """
+    assert (
+        tree(recorded.spans)
+        == """
 invoke_workflow fan
   chat fake-1
   chat fake-1
 """
+    )
 
 
 def test_threads_that_nothing_links_are_alone(recorded: Recorded) -> None:
@@ -173,7 +185,9 @@ def test_an_agent_as_a_tool_adds_up(recorded: Recorded) -> None:
 
     call = {"content": "", "tool_calls": [{"name": "ask", "args": {"question": "1+2"}, "id": "c", "type": "tool_call"}]}
     agent(Fake(answers=[call, "three"]), [ask]).invoke({"messages": [("user", "1+2?")]})
-    assert tree(recorded.spans) == """
+    assert (
+        tree(recorded.spans)
+        == """
 invoke_agent
   node agent
     chat fake-1
@@ -189,6 +203,7 @@ invoke_agent
   node agent
     chat fake-1
 """
+    )
     used = [span.attributes["gen_ai.usage.input_tokens"] for span in recorded.spans if span.name == "invoke_agent"]
     assert used == [14, 28]
 
@@ -204,10 +219,13 @@ def test_an_openai_call_that_a_model_makes_twice(server: ScriptedServer, recorde
 
     with client:
         Twice().invoke("x")
-    assert tree(recorded.spans) == """
+    assert (
+        tree(recorded.spans)
+        == """
 chat fake-1
   chat gpt-4o-mini
 """
+    )
 
 
 def test_batches_of_one_call_are_told_apart(server: ScriptedServer, recorded: Recorded) -> None:
@@ -221,11 +239,14 @@ def test_batches_of_one_call_are_told_apart(server: ScriptedServer, recorded: Re
 def test_a_root_is_part_of_what_is_around(recorded: Recorded) -> None:
     with recorded.provider.get_tracer("app").start_as_current_span("request"), spantape.session("5", user_id="ada"):
         chain(Fake()).invoke(ASKED)
-    assert tree(recorded.spans) == """
+    assert (
+        tree(recorded.spans)
+        == """
 request
   invoke_workflow RunnableSequence
     prompt ChatPromptTemplate
     chat fake-1
     parser StrOutputParser
 """
+    )
     assert recorded.record["session_id"] == "5"

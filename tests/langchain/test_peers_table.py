@@ -81,13 +81,16 @@ def test_user_span_in_a_tool_or_node(recorded: Recorded) -> None:
         return said(look.invoke({"a": 1, "b": 2}))
 
     graph(node=node).invoke(QUESTION)
-    assert tree(recorded.spans) == """
+    assert (
+        tree(recorded.spans)
+        == """
 invoke_workflow LangGraph
   node node
     in the node
     execute_tool look
       in the tool
 """
+    )
 
 
 def test_llm_call_inside_a_user_span_in_a_node(recorded: Recorded) -> None:

@@ -23,7 +23,9 @@ def test_essential_spans(tmp_path: Path) -> None:
     recorded = Recorded(tmp_path, langchain_spans="essential")
     chain(Fake()).invoke(ASKED)
     agent(Fake(answers=[CALL, "3"])).invoke({"messages": [("user", "1+2?")]})
-    assert tree(recorded.spans, hidden=["-"]) == """
+    assert (
+        tree(recorded.spans, hidden=["-"])
+        == """
 invoke_workflow RunnableSequence
   chat fake-1
 invoke_agent
@@ -34,6 +36,7 @@ invoke_agent
   node agent
     chat fake-1
 """
+    )
 
 
 def test_spans_of_the_application_nest_in_what_is_left(tmp_path: Path) -> None:
@@ -63,7 +66,11 @@ def test_spans_of_the_application_nest_in_what_is_left(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("what", ["chain", "graph", "model"])
 def test_the_configuration_says_whose_it_is(what: str, config: Any, expected: Any, recorded: Recorded) -> None:
-    made: Any = {"chain": chain(Fake()), "model": Fake(), "graph": graph(node=lambda _: said(Fake().invoke("x").content))}
+    made: Any = {
+        "chain": chain(Fake()),
+        "model": Fake(),
+        "graph": graph(node=lambda _: said(Fake().invoke("x").content)),
+    }
     made[what].invoke("x" if what == "model" else {"messages": [], **ASKED}, config)
     (record,) = recorded.records
     assert (record["session_id"], record["conversation_id"], record["user_id"]) == expected
@@ -134,7 +141,10 @@ def test_without_content(tmp_path: Path, server: ScriptedServer) -> None:
 
 def test_content_is_masked_wherever_it_is(tmp_path: Path) -> None:
     recorded = Recorded(tmp_path, content_filter=lambda text: text.replace("secret", "***"))
-    call = {"content": "secret", "tool_calls": [{"name": "add", "args": {"a": 1, "b": 2}, "id": "c", "type": "tool_call"}]}
+    call = {
+        "content": "secret",
+        "tool_calls": [{"name": "add", "args": {"a": 1, "b": 2}, "id": "c", "type": "tool_call"}],
+    }
     agent(Fake(answers=[call, "secret"])).invoke({"messages": [("user", "secret?")]})
     chain(Fake()).invoke({"mood": "secret", "question": "secret?"})
     assert "secret" not in str([dict(span.attributes) for span in recorded.spans])

@@ -65,7 +65,9 @@ def run(way: str, made: Any, asked: Any) -> int:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_chain(way: str, recorded: Recorded) -> None:
     count = run(way, chain(Fake()), ASKED)
-    assert tree(recorded.spans) == CHAIN.format(model="chat fake-1") + CHAIN.format(model="chat fake-1")[1:] * (count - 1)
+    assert tree(recorded.spans) == CHAIN.format(model="chat fake-1") + CHAIN.format(model="chat fake-1")[1:] * (
+        count - 1
+    )
     for record in recorded.records:
         assert record["response"] == "Hello"
         assert record["usage"]["total_tokens"] == 12

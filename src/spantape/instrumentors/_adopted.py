@@ -1,4 +1,4 @@
-"""Whom and what a framework says that its runs belong to; it travels in OpenTelemetry's context, with the run's span."""
+"""Whom and what a framework says that its runs belong to: it travels in OpenTelemetry's context, as spans do."""
 
 from __future__ import annotations
 

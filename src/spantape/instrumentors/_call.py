@@ -90,7 +90,7 @@ class Call:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
         self._unasked: Mapping[str, Json] | None = body if endpoint.waits else None
-        if self.is_recording and not endpoint.waits and not endpoint.is_silent:
+        if self.is_recording and not endpoint.waits:
             with guard:
                 self._ask(body)
 
@@ -286,7 +286,7 @@ class Call:
         self.used.update((name, told[name]) for name in TOTALS if name in told)
 
     def _answer(self) -> Attributes:
-        if self._beneath is not None or self.endpoint.is_silent:
+        if self._beneath is not None:
             return {}
         body = self._join.body() if self._join is not None and self._folded else self._body
         found: Attributes = {}
@@ -315,7 +315,7 @@ def _is_used(found: Attributes) -> bool:
 
 
 class Lent(trace.NonRecordingSpan):
-    """The span of a call, as the layer beneath may have it: to say what it knows; how the call ends is not its to say."""
+    """A call's span, as the layer beneath may have it: to say what it knows, but not how the call ends."""
 
     def __init__(self, call: Call, opening: Opening) -> None:
         super().__init__(call.span.get_span_context())
@@ -334,12 +334,17 @@ class Lent(trace.NonRecordingSpan):
             self._call.span.set_attributes(told)
 
 
+enders: list[Callable[[], None]] = []
+"""End what else is open, each for an instrumentor."""
 in_flight: weakref.WeakSet[Call] = weakref.WeakSet()
 """Streams whose span has not ended."""
 
 
 def end_in_flight() -> None:
     """End what is still open, at exit, so that it is recorded."""
+    for end in enders:
+        with guard:
+            end()
     with guard:  # another thread may begin a stream at this moment
         for call in list(in_flight):
             call.end(ABANDONED)
@@ -357,7 +362,7 @@ def _listening(observers: Iterable[Observer]) -> tuple[Observer, ...]:
 def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:
     """Give what a sampler decides by, which has to be known when the span starts."""
     model = body.get("model")
-    known = {semconv.OPERATION: endpoint.operation, **where} if endpoint.is_operation else dict(where)
+    known = {semconv.OPERATION: endpoint.operation, **where}
     if known.get(semconv.SERVER_PORT) is None:
         known.pop(semconv.SERVER_PORT, None)
     if isinstance(model, str) and model:

@@ -12,8 +12,8 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from ... import semconv
 from ...guard import guard
-from .. import _enclosing
-from .._enclosing import Enclosing
+from .._call import enders
+from .._enclosing import Enclosing, finders
 from .._tape import Tape
 from .beginning import run_managers
 from .nesting import MODULES, Nesting
@@ -67,12 +67,14 @@ class Instrumented:
         for name in MODULES:
             wrapt.register_post_import_hook(self._patch, name)
         wrapt.register_post_import_hook(self._register, _HOOKS)
-        _enclosing.finders.append(self.find)
+        finders.append(self.find)
+        enders.append(self._runs.end_all)
 
     def stop(self) -> None:
         """End what is going on, and leave LangChain as it was."""
         self._on = False
-        _enclosing.finders.remove(self.find)
+        finders.remove(self.find)
+        enders.remove(self._runs.end_all)
         if self._handler is not None:
             self._handler.active = False
         with guard:

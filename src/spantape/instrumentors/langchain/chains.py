@@ -1,10 +1,9 @@
-"""Chain runs: which are agents, workflows, nodes of a graph and inner steps; pure functions."""
+"""Chain runs: which are agents, workflows, and steps inside of these; pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
@@ -13,20 +12,20 @@ from ...content import Attributes
 from .._endpoint import Endpoint
 from .._mapping import fields, nothing, text
 from .messages import message, messages, value_message
+from .steps import CHAIN, KINDS, NODE
 
 _HIDDEN = "langsmith:hidden"
 _NODE = "graph:step:"
 _UNNAMED = "LangGraph"
 _EXECUTOR = "AgentExecutor"
-_MODEL_NODES = frozenset({"agent", "model"})
+_MODEL_NODES = ("agent", "model")
 _TOOL_NODE = "tools"
 _TO_COME = {"input": ""}
 """The input of a chain that streams: the real one is told when it ends."""
 _SPOKEN = ("input", "question", "query", "output", "answer", "text")
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(NamedTuple):
     """A chain run that begins."""
 
     name: str
@@ -36,42 +35,42 @@ class Chain:
     graph: Any
     is_root: bool
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether LangChain itself does not show it."""
+        return _HIDDEN in self.tags
+
     def endpoint(self) -> Endpoint | None:
-        """Give how it is told; None when LangChain itself hides it."""
-        if _HIDDEN in self.tags:
-            return None
+        """Give how it is told; None when it is a step of something."""
         if self._is_agent():
             return AGENT
-        return WORKFLOW if self.is_root or self.graph is not None else STEPS[self._step()]
-
-    def where(self, endpoint: Endpoint | None) -> Attributes:
-        """Give what is known of it when it begins."""
-        if endpoint is AGENT:
-            name = self.agent_name()
-            return {semconv.AGENT_NAME: name} if name else {}
-        if endpoint is WORKFLOW:
-            return {semconv.WORKFLOW_NAME: self.name}
-        return {semconv.STEP_TYPE: self._step(), semconv.STEP_NAME: self.name}
+        return WORKFLOW if self.is_root or self.graph is not None else None
 
     def agent_name(self) -> str | None:
         """Give the name that the application has given to the agent."""
         return None if self.name in {_UNNAMED, _EXECUTOR} else self.name
 
+    def step(self) -> str:
+        """Say what step it is."""
+        if any(tag.startswith(_NODE) for tag in self.tags):
+            return NODE
+        return self.kind if self.kind in KINDS else CHAIN
+
     def _is_agent(self) -> bool:
         if self.graph is None:
             return self.name == _EXECUTOR
-        nodes = set(fields(getattr(self.graph, "nodes", None)))
-        return _TOOL_NODE in nodes and bool(nodes & _MODEL_NODES) or self._is_made_by_langchain()
-
-    def _is_made_by_langchain(self) -> bool:
-        """Say whether `create_agent` has made the graph: one without tools has no node for them."""
+        nodes = fields(getattr(self.graph, "nodes", None))
+        if _TOOL_NODE in nodes and any(name in nodes for name in _MODEL_NODES):
+            return True
+        # One without tools has no node for them.
         made = self.metadata.get("ls_integration") == "langchain_create_agent"
         return made and self.metadata.get("lc_agent_name", _UNNAMED) == self.name
 
-    def _step(self) -> str:
-        if any(tag.startswith(_NODE) for tag in self.tags):
-            return "node"
-        return self.kind if self.kind in STEPS else "chain"  # type: ignore[return-value]
+
+def where(endpoint: Endpoint, chain: Chain) -> Attributes:
+    """Give what is known of an agent or a workflow when it begins."""
+    name = chain.agent_name() if endpoint is AGENT else chain.name
+    return {endpoint.named_by: name} if name else {}
 
 
 def _asked(body: Mapping[str, Any]) -> Attributes:
@@ -84,29 +83,20 @@ def _answered(body: Mapping[str, Any]) -> Attributes:
 
 
 def _said(role: str, value: Any) -> list[Any]:
-    """Give what went in or came out: the messages of a state, a message, or whatever else it is."""
+    """Give what went in or came out: a message, the messages of a state, or whatever else it is."""
+    if hasattr(value, "content"):
+        return [message(value)]
     state = fields(value)
-    found = state.get("messages") if not hasattr(value, "content") else [value]
-    if found is None and isinstance(value, list) and value and hasattr(value[0], "content"):
-        found = value
-    if found:
-        return list(messages(found))
-    spoken = next((text(state.get(key)) for key in _SPOKEN if len(state) == 1), None)
-    return [message(value)] if hasattr(value, "content") else [value_message(role, spoken or value)] if value else []
+    listed = value if isinstance(value, list) and value and hasattr(value[0], "content") else state.get("messages")
+    if listed:
+        return list(messages(listed))
+    spoken = next(filter(None, (text(state.get(key)) for key in _SPOKEN)), None) if len(state) == 1 else None
+    return [value_message(role, spoken or value)] if value else []
 
 
 def _around(operation: str, name: str) -> Endpoint:
     return Endpoint(operation, nothing, nothing, _asked, _answered, named_by=name, kind=SpanKind.INTERNAL)
 
 
-def _inner(kind: str) -> Endpoint:
-    return Endpoint(
-        kind, nothing, nothing, named_by=semconv.STEP_NAME, kind=SpanKind.INTERNAL, is_silent=True, is_operation=False
-    )
-
-
 AGENT = _around(semconv.INVOKE_AGENT, semconv.AGENT_NAME)
 WORKFLOW = _around(semconv.INVOKE_WORKFLOW, semconv.WORKFLOW_NAME)
-STEPS = {kind: _inner(kind) for kind in ("chain", "node", "prompt", "parser")}
-INNER = frozenset({STEPS["chain"], STEPS["prompt"], STEPS["parser"]})
-"""What a tree can be read without."""

@@ -18,6 +18,7 @@ from . import chains, models, prompts, retrievers, tools
 from .beginning import Beginning
 from .belonging import belonging, of_agent
 from .runs import Run, Runs
+from .steps import NODE, PROMPT
 
 _CONTROL = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt", "ParentCommand"})
 """How LangGraph leaves a node that is to go on later or elsewhere."""
@@ -83,7 +84,7 @@ class Handler(BaseCallbackHandler):
 
     # --- go on
 
-    def on_llm_new_token(self, token: str, *, run_id: UUID, **told: Any) -> None:
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, **told: Any) -> None:  # type: ignore[override]
         """Take note of a chunk; the layer beneath has seen it before, if there is one."""
         run = self.runs.get(run_id)
         if run is not None and run.call is not None and not run.call.is_lent:
@@ -149,12 +150,21 @@ class Handler(BaseCallbackHandler):
             graph=beginning.graph(),
             is_root=run.parent is None,
         )
-        endpoint = chain.endpoint()
-        if endpoint is chains.STEPS["prompt"] and run.parent is not None:
-            run.parent.prompt = prompts.attributes(chain.name, _name(serialized), chain.metadata, inputs)
-        self._start(run, endpoint, chain.where(endpoint), {"inputs": inputs})
+        endpoint = None if chain.is_hidden else chain.endpoint()
+        if endpoint is not None:
+            self.runs.tell(run, endpoint, chains.where(endpoint, chain), {"inputs": inputs})
+        elif not chain.is_hidden:
+            self._step(run, chain, serialized, inputs)
+        self.runs.start(run)
         if endpoint is chains.AGENT:
             run.belonging = of_agent(run.belonging, chain.agent_name())
+
+    def _step(self, run: Run, chain: chains.Chain, serialized: Any, inputs: Any) -> None:
+        kind = chain.step()
+        if kind == PROMPT and run.parent is not None:
+            run.parent.prompt = prompts.attributes(chain.name, _name(serialized), chain.metadata, inputs)
+        if self._steps or kind == NODE:
+            self.runs.show(run, kind, chain.name)
 
     def _model(self, endpoint: Endpoint, run_id: UUID, said: Any, told: Mapping[str, Any]) -> None:
         run = self._begun(run_id, told)
@@ -172,9 +182,9 @@ class Handler(BaseCallbackHandler):
         if run.call is not None and run.parent is not None:
             run.call.note(run.parent.prompt)
 
-    def _start(self, run: Run, endpoint: Endpoint | None, where: Attributes, body: Mapping[str, Any]) -> None:
-        told = endpoint if endpoint is None or self._steps or endpoint not in chains.INNER else None
-        self.runs.start(run, told, where, body)
+    def _start(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
+        self.runs.tell(run, endpoint, where, body)
+        self.runs.start(run)
 
     def _end(self, run_id: UUID, body: Mapping[str, Any]) -> None:
         with guard:
@@ -195,8 +205,9 @@ class Handler(BaseCallbackHandler):
             if isinstance(error, GeneratorExit):
                 self.runs.end(run_id, ABANDONED)
             elif names & _CONTROL:
-                if run.call is not None and "GraphInterrupt" in names:
-                    run.call.note({semconv.INTERRUPTED: True})
+                shown = run.call or run.step
+                if shown is not None and "GraphInterrupt" in names:
+                    shown.note({semconv.INTERRUPTED: True})
                 self.runs.end(run_id, COMPLETED)
             else:
                 self.runs.end(run_id, error=error)

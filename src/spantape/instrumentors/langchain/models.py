@@ -49,7 +49,9 @@ _REQUEST: Table = {
 }
 _MODELS = ("model", "model_name", "model_id", "deployment_name", "azure_deployment", "engine")
 _ELSEWHERE = frozenset({"tools", "functions", "_type", "messages", "prompt", *_MODELS, *_REQUEST})
-_SECRET = re.compile(r"key|secret|password|credential|authorization|headers|(?<!max_)(?<!completion_)token(?!s)", re.I)
+_SECRET = re.compile(
+    r"key|secret|password|credential|authorization|headers|(?<!max_)(?<!completion_)token(?!s)", re.IGNORECASE
+)
 _RESPONSE: Table = {
     "model": (semconv.RESPONSE_MODEL, text),
     "model_name": (semconv.RESPONSE_MODEL, text),

@@ -22,21 +22,28 @@ from .._endpoint import Endpoint
 from .._observer import INFERENCE
 from .._source import nowhere
 from .._tape import Tape
+from .steps import Step
 
 _MOST = 10_000
 _OLDEST = 6 * 3600.0
 _RUN = otel_context.create_key("spantape-run")
 
 
+def free(attributes: Mapping[str, Any], at: float) -> Attributes:  # noqa: ARG001 - as a tape's price is asked for
+    """Give no price: what makes calls costs nothing itself."""
+    return {}
+
+
 class Run:
     """A run: the call that tells it, if any does, and what its children need to know."""
 
-    __slots__ = ("at", "belonging", "call", "children", "id", "parent", "prompt", "span", "watched")
+    __slots__ = ("at", "belonging", "call", "children", "id", "parent", "prompt", "span", "step", "watched")
 
     def __init__(self, run_id: UUID, parent: Run | None, belonging: Belonging | None) -> None:
         self.id, self.parent, self.belonging = run_id, parent, belonging
         self.span: trace.Span | None = parent.span if parent is not None else None
         self.call: Call | None = None
+        self.step: Step | None = None
         self.children: dict[UUID, Run] = {}
         self.prompt: Attributes = {}
         self.watched: Any = None
@@ -52,13 +59,20 @@ class Run:
         here = otel_context.get_current()
         return None if here.get(_RUN) is self else self.around(here)
 
+    def beginning(self) -> Context:
+        """Give the context that the run begins in: the current one, in its parent, and belonging where it does."""
+        here = otel_context.get_current()
+        if self.parent is not None and here.get(_RUN) is not self.parent:
+            here = self.parent.around(here)
+        return self._belonging_in(here)
+
     def around(self, here: Context) -> Context:
         """Give a context with the run laid over it."""
         if self.span is not None:
             here = trace.set_span_in_context(self.span, here)
-        return self.belonging_in(otel_context.set_value(_RUN, self, here))
+        return self._belonging_in(otel_context.set_value(_RUN, self, here))
 
-    def belonging_in(self, context: Context) -> Context:
+    def _belonging_in(self, context: Context) -> Context:
         """Give a context in which calls belong where the run does."""
         return adopting(self.belonging, context) if self.belonging is not None else context
 
@@ -72,9 +86,10 @@ class Run:
     def used(self) -> None:
         """Let the agents around add up what a model has used."""
         used = self.call.used if self.call is not None else {}
-        for agent in (run.call for run in self.outer() if used and run.is_agent):
-            for name, count in used.items() if agent is not None else ():
-                agent.used[name] = agent.used.get(name, 0) + count
+        for around in self.outer() if used else ():
+            if around.call is not None and around.is_agent:
+                for name, count in used.items():
+                    around.call.used[name] = around.call.used.get(name, 0) + count
 
 
 class Runs:
@@ -82,7 +97,7 @@ class Runs:
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
-        self._quiet = replace(tape, observers=(), source=nowhere)
+        self._quiet = replace(tape, observers=(), source=nowhere, price=free)
         self._live: dict[UUID, Run] = {}
         self._lock = threading.Lock()
 
@@ -91,7 +106,7 @@ class Runs:
 
     def get(self, run_id: object) -> Run | None:
         """Give a run that is going on."""
-        return self._live.get(run_id) if run_id is not None else None  # type: ignore[call-overload,no-any-return]
+        return self._live.get(run_id) if run_id is not None else None  # type: ignore[call-overload]
 
     def looks_away(self) -> bool:
         """Say whether nobody would learn of a run that begins now."""
@@ -104,21 +119,24 @@ class Runs:
             return named
         return around if named is None or named in around.outer() else named
 
-    def start(self, run: Run, endpoint: Endpoint | None, where: Attributes, body: Mapping[str, Any]) -> Run:
-        """Let a run begin; without an endpoint nothing tells it, and its children are its parent's."""
-        if endpoint is not None:
-            here = otel_context.get_current()
-            if run.parent is not None and here.get(_RUN) is not run.parent:
-                here = run.parent.around(here)
-            tape = self._tape if endpoint.operation in INFERENCE else self._quiet
-            run.call = Call(tape, endpoint, where, body, run.belonging_in(here))
-            run.span = run.call.span
+    def tell(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
+        """Have a call tell a run that begins."""
+        tape = self._tape if endpoint.operation in INFERENCE else self._quiet
+        run.call = Call(tape, endpoint, where, body, run.beginning())
+        run.span = run.call.span
+
+    def show(self, run: Run, kind: str, name: str) -> None:
+        """Have a step show a run that begins."""
+        run.step = Step(self._tape, kind, name, run.beginning())
+        run.span = run.step.span
+
+    def start(self, run: Run) -> None:
+        """Let a run begin; with neither call nor step nobody sees it, and its children are its parent's."""
         self._make_room()
         self.end(run.id, ABANDONED)  # an application may give two runs one id
         self._live[run.id] = run
         if run.parent is not None:
             run.parent.children[run.id] = run
-        return run
 
     def end(self, run_id: UUID, how: str | None = None, error: BaseException | None = None) -> None:
         """End a run and what is left of its children; nothing when it has ended."""
@@ -140,15 +158,15 @@ class Runs:
         if run.watched is not None:
             run.watched.detach()
         call = run.call
-        if call is not None:
-            if run.is_agent:
-                call.note(call.used)
-            if error is not None:
-                call.fail(error)
-            else:
-                call.end(how)
-            if call.endpoint.operation in INFERENCE:
-                run.used()
+        if call is not None and run.is_agent:
+            call.note(call.used)
+        shown = call or run.step
+        if shown is not None and error is not None:
+            shown.fail(error)
+        elif shown is not None:
+            shown.end(how)
+        if call is not None and call.endpoint.operation in INFERENCE:
+            run.used()
 
     def _make_room(self) -> None:
         """End the oldest where there are too many, or where it began too long ago."""
