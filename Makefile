@@ -11,6 +11,9 @@ NEIGHBOURS := .venv-neighbours
 # Who is measured against whom: each in an environment of its own.
 CONTENDERS := $(filter-out versions,$(basename $(notdir $(wildcard benchmarks/environments/*.txt))))
 
+# What is watched: each has a table of its own in docs/performance.md.
+SUITES := openai langchain
+
 .PHONY: demo demo-live test test-newest test-openai2 test-oldest test-neighbours check lint format types docs bench clean
 
 demo: $(NEWEST)/ready ## record calls to a built-in scripted server, and show what was recorded
@@ -50,7 +53,7 @@ docs: $(NEWEST)/ready ## write the pages that are made from the code
 	$(NEWEST)/bin/python docs/generate.py
 
 bench: $(CONTENDERS:%=.bench/%/ready) ## what recording costs, against the peers; BENCH="--memory --write docs/performance.md"
-	.bench/spantape/bin/python benchmarks/overhead.py $(BENCH)
+	for suite in $(SUITES); do .bench/spantape/bin/python benchmarks/overhead.py --suite $$suite $(BENCH) || exit 1; done
 
 clean:
 	rm -rf .venv .venv-oldest .venv-openai2 .venv-neighbours .bench demo-records .pytest_cache .mypy_cache .ruff_cache

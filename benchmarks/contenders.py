@@ -52,24 +52,6 @@ def by_instrumentor(instrumentor: Any, exporter: Any) -> Switch:
     return switch
 
 
-def official(exporter: Any) -> Switch:
-    from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
-
-    return by_instrumentor(OpenAIInstrumentor(), exporter)
-
-
-def openinference(exporter: Any) -> Switch:
-    from openinference.instrumentation.openai import OpenAIInstrumentor
-
-    return by_instrumentor(OpenAIInstrumentor(), exporter)
-
-
-def openllmetry(exporter: Any) -> Switch:
-    from opentelemetry.instrumentation.openai import OpenAIInstrumentor
-
-    return by_instrumentor(OpenAIInstrumentor(), exporter)
-
-
 def logfire(exporter: Any) -> Switch:
     import logfire
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -109,6 +91,10 @@ def spans(exporter: Any) -> Switch:
     return spantape_with(provider_of(exporter), files=False)
 
 
+def essential(exporter: Any) -> Switch:
+    return spantape_with(provider_of(exporter), files=False, langchain_spans="essential")
+
+
 def recording(exporter: Any) -> Switch:
     return spantape_with(provider_of(exporter))
 
@@ -132,11 +118,7 @@ def suppressed(exporter: Any) -> Switch:
     return switch
 
 
-CONTENDERS = {
-    "official": Contender("official", "opentelemetry-instrumentation-genai-openai", "official", official),
-    "openinference": Contender("OpenInference", "openinference-instrumentation-openai", "openinference", openinference),
-    "openllmetry": Contender("OpenLLMetry", "opentelemetry-instrumentation-openai", "openllmetry", openllmetry),
-    "logfire": Contender("Logfire", "logfire", "logfire", logfire),
+SPANTAPE = {
     "spantape": Contender("**spantape**, spans only", "spantape", "spantape", spans),
     "recording": Contender("**spantape**, recording to files", "spantape", "spantape", recording),
     "unsampled": Contender("unsampled, recording off", "spantape", "spantape", unsampled, idle=True),

@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from contenders import CONTENDERS
+from suites import SUITES
 
 HERE = Path(__file__).parent
 # Whatever the shell says about recording and exporting is not to decide what is measured.
-FOREIGN = ("OTEL_", "SPANTAPE_", "LLM_", "LOGFIRE_", "TRACELOOP_", "OPENINFERENCE_", "OPENAI_")
+PEERS = ("LOGFIRE_", "TRACELOOP_", "OPENINFERENCE_")
+FOREIGN = ("OTEL_", "SPANTAPE_", "LLM_", "OPENAI_", "LANGCHAIN_", "LANGSMITH_", *PEERS)
 SDK = "import opentelemetry.sdk.trace"
 
 
@@ -36,11 +37,12 @@ def surroundings() -> dict[str, str]:
 class Worker:
     """A process of one contender, in an empty folder of its own."""
 
-    def __init__(self, name: str, python: Path, chunks: int) -> None:
+    def __init__(self, suite: str, name: str, python: Path, chunks: int) -> None:
         self.name = name
+        self._suite = SUITES[suite]
         self._folder = tempfile.TemporaryDirectory()
         self._process = subprocess.Popen(
-            [str(python), str(HERE / "worker.py"), name, str(chunks)],
+            [str(python), str(HERE / "worker.py"), suite, name, str(chunks)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -72,8 +74,8 @@ class Worker:
 
     def doubt(self) -> str:
         """Tell what is wrong when the contender does not do what it is measured for, else nothing."""
-        whole = [] if CONTENDERS[self.name].idle else ["span", "prompt", "answer"]
-        found, wanted = self.ask("check"), {"chat": whole, "stream": whole, "bare": []}
+        whole = [] if self._suite.contenders[self.name].idle else ["span", "prompt", "answer"]
+        found, wanted = self.ask("check"), {**dict.fromkeys(self._suite.cases, whole), "bare": []}
         return (
             "" if found == wanted else f"{self.name} exported {found}, but should {wanted}: its figures mean nothing."
         )

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contenders import CONTENDERS
 from processes import spread
+from suite import Suite
 
-BEGIN, END = "<!-- overhead: begin -->", "<!-- overhead: end -->"
-PEERS = ["official", "openinference", "openllmetry", "logfire"]
 MEGABYTE = 1 << 20
 
 
@@ -21,6 +19,7 @@ MEGABYTE = 1 << 20
 class Found:
     """All that was measured; what was left out is missing."""
 
+    suite: Suite
     rounds: int
     chunks: int
     bare: dict[str, list[float]] = field(default_factory=dict)
@@ -53,11 +52,10 @@ class Target:
         return f"| {self.says} | {self.measured:.2f} {self.unit} | {self.most:g} {self.unit} | {verdict} |"
 
 
-RATIOS = [
-    ("A call: CPU added, against the official package's", "spantape", "chat", 0.4),
-    ("A chunk: CPU added, against the official package's", "spantape", "stream", 0.2),
-    ("A call recorded to files, against the official package's span alone", "recording", "chat", 1.0),
-    ("A chunk recorded to files, against the official package's span alone", "recording", "stream", 1.0),
+OURS = [  # who, what is said of it, the most allowed when the case has no say
+    ("spantape", "CPU added, against the official package's", None),
+    ("essential", "CPU added by essential spans only, against the official package's", None),
+    ("recording", "recorded to files, against the official package's span alone", 1.0),
 ]
 IDLE = [
     ("A call, unsampled with recording off", "unsampled"),
@@ -75,17 +73,23 @@ def holds(found: Found) -> bool:
 
 
 def ratios(found: Found) -> Iterator[Target]:
-    for says, name, what, most in RATIOS:
-        ours, theirs = found.median(name, what), found.median("official", what)
-        if ours is not None and theirs is not None:
-            yield Target(says, ours / theirs, most)
+    for name, says, most in OURS:
+        for what, case in found.suite.cases.items():
+            ours, theirs = found.median(name, what), found.median("official", what)
+            if ours is not None and theirs is not None:
+                yield Target(f"{capital(case.title)}: {says}", ours / theirs, most or case.most)
 
 
 def least(found: Found) -> Iterator[Target]:
-    ours = found.median("spantape", "chat")
-    theirs = [value for peer in PEERS if (value := found.median(peer, "chat")) is not None]
+    what, case = next(iter(found.suite.cases.items()))
+    ours = found.median("spantape", what)
+    theirs = [value for peer in found.suite.peers if (value := found.median(peer, what)) is not None]
     if ours is not None and theirs:
-        yield Target("A call: CPU added, against the cheapest peer's", ours / min(theirs), 1.0)
+        yield Target(f"{capital(case.title)}: CPU added, against the cheapest peer's", ours / min(theirs), 1.0)
+
+
+def capital(title: str) -> str:
+    return title[:1].upper() + title[1:]
 
 
 def idle(found: Found) -> Iterator[Target]:
@@ -110,20 +114,18 @@ def page(found: Found) -> str:
 
 
 def main_table(found: Found) -> str:
-    lines = [
-        "| | a call: CPU added, µs | × official | a chunk: CPU added, µs | × official |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    for name, contender in CONTENDERS.items():
-        if (name, "chat") in found.added:
-            cells = [f"{amount(found, name, what)} | {ratio(found, name, what)}" for what in ("chat", "stream")]
+    cases = found.suite.cases
+    titles = " | ".join(f"{case.title}: CPU added, µs | × official" for case in cases.values())
+    lines = [f"| | {titles} |", f"| --- |{' ---: | ---: |' * len(cases)}"]
+    for name, contender in found.suite.contenders.items():
+        if all((name, what) in found.added for what in cases):
+            cells = [f"{amount(found, name, what)} | {ratio(found, name, what)}" for what in cases]
             version = found.versions[name][contender.distribution]
             lines.append(f"| {contender.title} {version} | {' | '.join(cells)} |")
     if len(lines) == 2:
         return ""
-    call, chunk = (spread(found.bare[what])[0] for what in ("chat", "stream"))
-    took = f"The bare client takes {call:.0f} µs a call and {chunk:.1f} µs a chunk."
-    return "\n".join([*lines, "", f"{took} In brackets: the quartiles of the rounds."])
+    took = ", ".join(f"{spread(found.bare[what])[0]:,.0f} µs for {case.title}" for what, case in cases.items())
+    return "\n".join([*lines, "", f"Bare, it takes {took}. In brackets: the quartiles of the rounds."])
 
 
 def amount(found: Found, name: str, what: str) -> str:
@@ -139,7 +141,7 @@ def ratio(found: Found, name: str, what: str) -> str:
 def idle_table(found: Found) -> str:
     lines = [
         f"| {contender.title} | {amount(found, name, 'short')} |"
-        for name, contender in CONTENDERS.items()
+        for name, contender in found.suite.contenders.items()
         if (name, "short") in found.added
     ]
     if not lines:
@@ -178,10 +180,11 @@ def cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def write(path: Path, text: str) -> None:
-    """Put the text between the two marks of a page."""
-    before, mark, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (mark and end):
-        raise SystemExit(f"{path} has no {BEGIN} … {END}: put both in, where the table is to be")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8", newline="\n")
+def write(path: Path, suite: str, text: str) -> None:
+    """Put the text between the two marks that the page has for a suite."""
+    begin, end = (f"<!-- overhead of {suite}: {edge} -->" for edge in ("begin", "end"))
+    before, mark, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, close, after = rest.partition(end)
+    if not (mark and close):
+        raise SystemExit(f"{path} has no {begin} … {end}: put both in, where the table is to be")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8", newline="\n")

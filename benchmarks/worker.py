@@ -22,11 +22,11 @@ from typing import Any
 
 import patches
 import wire
-from contenders import CONTENDERS
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from suite import Suite
+from suites import SUITES
 
 TURN, COLD = 24, 4  # calls between two flips; the first ones find the caches of the interpreter cold, and do not count
-COMMON = ["openai", "opentelemetry-sdk"]
 
 
 class NoExporter(SpanExporter):
@@ -44,40 +44,29 @@ class NoExporter(SpanExporter):
 class Bench:
     """The commands."""
 
-    def __init__(self, client: Any, name: str, stack: contextlib.ExitStack) -> None:
+    def __init__(self, suite: Suite, name: str, chunks: int, stack: contextlib.ExitStack) -> None:
+        self.suite = suite
         self.exporter = NoExporter()
-        self.contender = CONTENDERS[name]
-        self.client = client
-        self.messages: Any = wire.prompt(wire.MESSAGES, wire.MESSAGE_BYTES)
-        self.message: Any = wire.prompt(1, 1)
-        self.stream()  # loads what the client loads late
+        self.contender = suite.contenders[name]
+        bare = suite.calls(stack, chunks)
+        for call in bare.values():
+            call()  # loads what is loaded late
         switch = self.contender.prepare(self.exporter)
-        before = patches.attributes()
+        before = patches.attributes(suite.packages)
         self.flush = stack.enter_context(switch())
-        self.patch = patches.Patch(before, patches.attributes())
-
-    def chat(self) -> object:
-        return self.client.chat.completions.create(model="gpt-4o-mini", messages=self.messages)
-
-    def stream(self) -> object:
-        """Read a stream to its end; the header tells the wire, whose look at a body would cost."""
-        chunks = self.client.chat.completions.create(
-            model="gpt-4o-mini", messages=self.messages, stream=True, extra_headers={"x-streamed": "1"}
-        )
-        return sum(1 for _ in chunks)
-
-    def short(self) -> object:
-        return self.client.chat.completions.create(model="gpt-4o-mini", messages=self.message)
+        self.patch = patches.Patch(before, patches.attributes(suite.packages))
+        # Two of each, as an agent may be another one when it is made under watch.
+        self.calls = {False: bare, True: suite.calls(stack, chunks)}
 
     def run(self, what: str, times: int) -> dict[str, float]:
         """Give CPU µs: a bare call, what a watched one adds in its thread, and in the threads behind it."""
-        call = getattr(self, what)
         gc.collect()
         took: dict[bool, list[float]] = {False: [], True: []}
         process, thread = time.process_time(), time.thread_time()
         for turn in range(2 * max(1, times // (TURN - COLD))):
-            self.patch.flip(on=turn % 2 == 1)
-            took[turn % 2 == 1] += [cpu_microseconds(call) for _ in range(TURN)][COLD:]
+            on = turn % 2 == 1
+            self.patch.flip(on=on)
+            took[on] += [cpu_microseconds(self.calls[on][what]) for _ in range(TURN)][COLD:]
         watched = turn // 2 * TURN + TURN
         self.flush()
         behind = (time.process_time() - process) - (time.thread_time() - thread)
@@ -86,21 +75,21 @@ class Bench:
         return {"bare": bare, "added": added + behind / watched * 1e6}
 
     def check(self) -> dict[str, Any]:
-        """Tell what of a call and of a stream was exported, and what by the bare client."""
-        found = {}
-        for name, on, call in (("chat", True, self.chat), ("stream", True, self.stream), ("bare", False, self.chat)):
-            self.patch.flip(on=on)
-            found[name] = self.exported(call)
-        return found
+        """Tell what of each case was exported, and what by the bare calls."""
+        self.patch.flip(on=True)
+        found = {name: self.exported(self.calls[True][name], case.turn) for name, case in self.suite.cases.items()}
+        self.patch.flip(on=False)
+        first, case = next(iter(self.suite.cases.items()))
+        return {**found, "bare": self.exported(self.calls[False][first], case.turn)}
 
-    def exported(self, call: Callable[[], object]) -> list[str]:
+    def exported(self, call: Callable[[], object], turn: str) -> list[str]:
         seen: list[Any] = []
         self.exporter.seen = seen
         call()
         self.flush()
         self.exporter.seen = None
         text = " ".join(str(value) for span in seen for value in (span.attributes or {}).values())
-        found = {"span": bool(seen), "prompt": f"Turn {wire.MESSAGES - 1}" in text, "answer": wire.ANSWER in text}
+        found = {"span": bool(seen), "prompt": turn in text, "answer": wire.ANSWER in text}
         return [name for name, there in found.items() if there]
 
     def memory(self, calls: int) -> dict[str, int]:
@@ -108,14 +97,14 @@ class Bench:
         self.patch.flip(on=True)
         found = {}
         for number in range(1, calls + 1):
-            self.short()
+            self.calls[True][self.suite.memory]()
             if number in {calls // 10, calls}:
                 self.flush()
                 found[str(number)] = resident_bytes()
         return found
 
     def versions(self) -> dict[str, str]:
-        names = [*COMMON, self.contender.distribution]
+        names = [*self.suite.distributions, self.contender.distribution]
         return {"Python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
@@ -138,9 +127,9 @@ def cpu_microseconds(call: Callable[[], object]) -> float:
 def main() -> int:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a contender prints is not an answer
-    name, chunks = sys.argv[1], int(sys.argv[2])
-    with wire.client(chunks) as client, contextlib.ExitStack() as stack:
-        bench = Bench(client, name, stack)
+    suite, name, chunks = SUITES[sys.argv[1]], sys.argv[2], int(sys.argv[3])
+    with contextlib.ExitStack() as stack:
+        bench = Bench(suite, name, chunks, stack)
         for line in sys.stdin:
             command = json.loads(line)
             print(json.dumps(getattr(bench, command.pop("do"))(**command)), file=replies, flush=True)

@@ -1,4 +1,4 @@
-"""`make demo`: record the calls of examples/app.py and show what was recorded.
+"""`make demo`: record the calls of examples/app.py and of the agent in examples/agent.py, and show what was recorded.
 
 Without arguments the calls go to a scripted server on loopback: no key, no network. With `--live` they go to the real
 API, with the key in OPENAI_API_KEY.
@@ -10,11 +10,14 @@ import logging
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import agent
 import app
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from receiver import Receiver
 from rich.console import Console
 from rich.table import Table
@@ -51,9 +54,11 @@ def main() -> int:
     console.print(table(records, wide=wide))
     for record in [] if wide else records:
         console.print(f"{record['timestamp'][11:19]}  {said(record)}")
-    arrived = {record["span_id"] for record in records} & set(receiver.span_ids)
+    arrived = {record["span_id"] for record in records} & receiver.span_ids
     target = elsewhere or f"{receiver.url}, the demo's own receiver: {len(arrived)} of {len(records)} spans arrived"
     console.print(f"\n[bold]Sent over OTLP[/bold] to {target}")
+    for root in [] if elsewhere else runs(receiver.spans):
+        console.print("\n[bold]The agent's run[/bold]", root, sep="\n")
     where_next(console, records)
     return 0 if records else 1
 
@@ -65,6 +70,7 @@ def call_the_model(server: ScriptedServer | None) -> None:
         server.replies(error(429, "Too many requests", type="rate_limit_error", headers={"retry-after-ms": "20"}))
     with openai.OpenAI(**options) as client:
         app.run(client, openai.AsyncOpenAI(**options))
+    agent.ask("What is the weather in 苏州?", **options)
 
 
 def tree(folder: Path) -> Tree:
@@ -75,6 +81,18 @@ def tree(folder: Path) -> Tree:
         elif not path.name.startswith("."):
             grown.add(f"{path.name}  [dim]{path.stat().st_size:,} bytes[/dim]")
     return grown
+
+
+def runs(spans: Iterable[Span]) -> list[Tree]:
+    """Give a tree for each run that has several spans."""
+    grown: dict[bytes, Tree] = {}
+    roots: list[Tree] = []
+    for span in sorted(spans, key=lambda span: span.start_time_unix_nano):
+        label = f"{span.name}  [dim]{(span.end_time_unix_nano - span.start_time_unix_nano) / 1e6:,.1f} ms[/dim]"
+        parent = grown.get(span.parent_span_id)
+        grown[span.span_id] = Tree(label) if parent is None else parent.add(label)
+        roots += [grown[span.span_id]] if parent is None else []
+    return [root for root in roots if root.children]
 
 
 def table(records: list[dict[str, Any]], *, wide: bool) -> Table:

@@ -10,13 +10,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class Receiver:
-    """Collects the span ids that arrive at `url`, as hex digits."""
+    """Collects the spans that arrive at `url`."""
 
     def __init__(self) -> None:
-        self.span_ids: list[str] = []
+        self.spans: list[Span] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -28,10 +29,15 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
 
+    @property
+    def span_ids(self) -> set[str]:
+        """Their ids, as hex digits."""
+        return {span.span_id.hex() for span in self.spans}
+
     def take(self, data: bytes) -> None:
         for resource in ExportTraceServiceRequest.FromString(data).resource_spans:
             for scope in resource.scope_spans:
-                self.span_ids += [span.span_id.hex() for span in scope.spans]
+                self.spans += scope.spans
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         receiver = self

@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"content", "context", "filter", "interaction", "pricing", "provider", "sampling"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
-    {"completion", "instrument", "_start", "__init__", "__main__"},
+    {"completion", "instrument", "langchain", "_start", "__init__", "__main__"},
 ]
 ALONE = {"testing"}
 MODULES = sorted(ROOT.rglob("*.py"))

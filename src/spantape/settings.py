@@ -11,7 +11,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from decimal import Decimal
 from enum import Flag
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from .errors import SettingError
@@ -20,6 +20,8 @@ from .masking import MODES, Masking
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _OTEL_CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+Sources: TypeAlias = "tuple[tuple[Mapping[str, str | None], str], ...]"
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,14 @@ def _whole(least: int) -> Kind:
     return Kind(f"a whole number of at least {least}", parse)
 
 
-def _seconds(value: Any) -> float:
-    _must(isinstance(value, (int, float, str)) and not isinstance(value, bool))
-    number = float(value)
-    _must(0.01 <= number <= 3600)
-    return number
+def _number(least: float, most: float) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        _must(isinstance(value, (int, float, str)) and not isinstance(value, bool))
+        number = float(value)
+        _must(least <= number <= most)
+        return number
+
+    return parse
 
 
 def _path(value: Any) -> Path:
@@ -198,7 +203,10 @@ def _provider(method: str) -> Callable[[object], object]:
 
 SWITCH = Kind("true or false", _switch)
 CAPTURE = Kind("true or false, or OpenTelemetry's NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT", _capture)
-SECONDS = Kind("a number of seconds from 0.01 to 3600", _seconds)
+SECONDS = Kind("a number of seconds from 0.01 to 3600", _number(0.01, 3600))
+TEMPERATURE = Kind("a number from 0 to 2", _number(0, 2))
+SHARE = Kind("a number from 0 to 1", _number(0, 1))
+COUNT = _whole(1)
 PATH = Kind("a path", _path)
 PRICES = Kind("the path of a JSON or YAML file; a keyword may also give the list of rows itself", _prices)
 EXCHANGE_RATES = Kind("pairs such as USD/CNY=7.1,EUR/CNY=7.9, all to one currency", _exchange_rates)
@@ -380,7 +388,7 @@ def found(given: Mapping[str, object]) -> Iterator[tuple[str, Any, str]]:
     Raises:
         SettingError: A value can't be used.
     """
-    sources = ((os.environ, ""), (_dotenv(), " in .env"))
+    sources = environment()
     for option in fields(Settings):
         source, value = _find(option, given, sources) or ("", None)
         yield option.name, option.metadata["kind"].read(source, value) if source else option.default, source
@@ -391,16 +399,24 @@ def variables(option: Field[Any]) -> tuple[str, ...]:
     return (f"SPANTAPE_{option.name.upper()}", *option.metadata["aliases"])
 
 
-def _find(
-    option: Field[Any], given: Mapping[str, object], sources: Iterable[tuple[Mapping[str, str | None], str]]
-) -> tuple[str, object] | None:
+def environment() -> Sources:
+    """Give where variables are looked up, each with what an error adds to their names: the process's, then `.env`."""
+    return ((os.environ, ""), (_dotenv(), " in .env"))
+
+
+def look_up(names: Iterable[str], sources: Sources) -> tuple[str, str] | None:
+    """Give the first of these variables that is set, as an error shall call it, and its value."""
+    for source, where in sources:
+        for name in names:
+            if value := source.get(name):
+                return name + where, value
+    return None
+
+
+def _find(option: Field[Any], given: Mapping[str, object], sources: Sources) -> tuple[str, object] | None:
     if given.get(option.name) is not None:
         return f"{option.name}=", given[option.name]
-    for source, where in sources:
-        for name in variables(option):
-            if source.get(name):
-                return name + where, source[name]
-    return None
+    return look_up(variables(option), sources)
 
 
 def _refuse_unknown(given: Mapping[str, object]) -> None:

@@ -50,7 +50,7 @@ class Call:
             "_kept",
         ),
         *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
-        *("_clock", "_key", "_known", "_beneath", "used", "span", "is_recording", "__weakref__"),
+        *("_clock", "_key", "_known", "_beneath", "_unasked", "used", "span", "is_recording", "__weakref__"),
     )
 
     def __init__(self, tape: Tape, request: Request) -> None:
@@ -83,7 +83,8 @@ class Call:
         if self._observers:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
-        if self.is_recording:
+        self._unasked: Mapping[str, Json] | None = body if endpoint.waits else None
+        if self.is_recording and not endpoint.waits:
             with guard:
                 self._ask(body)
 
@@ -189,6 +190,11 @@ class Call:
             asked |= self._tape.source()
         self.span.set_attributes(self._shown(asked))
 
+    def _ask_late(self) -> None:
+        body, self._unasked = self._unasked, None
+        if body is not None and self.is_recording and self._beneath is None:
+            self._ask(body)
+
     def _shown(self, attributes: Mapping[str, Any]) -> Attributes:
         """Give what the span may have; what the content policy has dropped so far stays named."""
         kept = self._tape.keep(attributes, self._key())
@@ -223,9 +229,12 @@ class Call:
             with guard:
                 self._fold()
             with guard:
+                self._ask_late()
+            with guard:
                 told = self._shown(self._told(how) | self._answer())
-                self.span.set_attributes(told)
-                self.use(told)
+                if told:
+                    self.span.set_attributes(told)
+                    self.use(told)
             with guard:
                 self._blame(error, told)
             with guard:

@@ -52,6 +52,8 @@ class Endpoint:
     """How many tokens the provider puts around each message, and around the reply."""
     typed: bool = False
     """Whether the client's parsed result is read rather than the body, which may be too large to be parsed twice."""
+    waits: bool = False
+    """Whether what was asked is read when the call ends: not at all, where the layer beneath has told it by then."""
     named_by: str = semconv.REQUEST_MODEL
     """The attribute that the name of a span ends with."""
     kind: SpanKind = SpanKind.CLIENT

@@ -13,7 +13,8 @@ from ...jsontext import whole
 _SESSION = ("session_id", "thread_id", "conversation_id")
 _CONVERSATION = ("conversation_id", "thread_id")
 _USER = ("user_id",)
-_KEYS = frozenset({*_SESSION, *_CONVERSATION, *_USER})
+_PURPOSE = "purpose"
+_KEYS = frozenset({*_SESSION, *_CONVERSATION, *_USER, _PURPOSE})
 """The names that applications give to what a run belongs to; of several, the one that counts comes first."""
 
 
@@ -28,9 +29,11 @@ def belonging(
     session = _first(_SESSION, told) or outer.session_id
     conversation = _first(_CONVERSATION, told) or outer.conversation_id
     user = _first(_USER, told) or outer.user_id
-    if (session, conversation, user) == (outer.session_id, outer.conversation_id, outer.user_id):
+    purpose = _first((_PURPOSE,), metadata)  # what a model is for, as `spantape.langchain.get_llm` says
+    if (session, conversation, user, purpose) == (outer.session_id, outer.conversation_id, outer.user_id, None):
         return around
-    return replace(outer, session_id=session, conversation_id=conversation, user_id=user)
+    more = {**outer.metadata, _PURPOSE: purpose} if purpose else outer.metadata
+    return replace(outer, session_id=session, conversation_id=conversation, user_id=user, metadata=more)
 
 
 def of_agent(around: Belonging | None, name: str | None) -> Belonging | None:

@@ -103,7 +103,9 @@ class Handler(BaseCallbackHandler):
     def on_llm_end(self, response: Any, *, run_id: UUID, **told: Any) -> None:
         """End a call of a model."""
         with guard:
-            self._end(run_id, models.answer(response, run_id))
+            run = self.runs.get(run_id)
+            lent = run is not None and run.call is not None and run.call.is_lent
+            self._end(run_id, _NONE if lent else models.answer(response, run_id))
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **told: Any) -> None:
         """End a tool."""
@@ -175,10 +177,11 @@ class Handler(BaseCallbackHandler):
             "model": models.model(parameters, metadata),
             "messages": said,
             "parameters": parameters,
-            "prompt": run.parent.prompt if run.parent is not None else _NONE,
         }
         provider = models.provider(metadata)
-        self._start(run, endpoint, {semconv.PROVIDER: provider} if provider else {}, body)
+        self._start(run, models.reading(endpoint, provider), {semconv.PROVIDER: provider} if provider else {}, body)
+        if run.call is not None and run.parent is not None:
+            run.call.note(run.parent.prompt)
 
     def _start(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
         self.runs.tell(run, endpoint, where, body)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ... import semconv
-from ...content import Attributes, is_content
+from ...content import Attributes
 from .._endpoint import Endpoint
 from .._mapping import Table, fields, flag, items, number, others, pick, plain, text, texts, whole
 from .._messages import text_part, tool_definition
@@ -87,8 +88,7 @@ def model(parameters: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | N
 
 def _request(body: Mapping[str, Any]) -> Attributes:
     count = whole(body["parameters"].get("n"))
-    named = {name: value for name, value in body["prompt"].items() if not is_content(name)}
-    return pick(_REQUEST, body["parameters"]) | named | {semconv.REQUEST_CHOICE_COUNT: count if count != 1 else None}
+    return pick(_REQUEST, body["parameters"]) | {semconv.REQUEST_CHOICE_COUNT: count if count != 1 else None}
 
 
 def _asked(body: Mapping[str, Any]) -> Attributes:
@@ -96,7 +96,6 @@ def _asked(body: Mapping[str, Any]) -> Attributes:
     rest = {key: plain(value) for key, value in others(parameters, _ELSEWHERE).items() if not _SECRET.search(key)}
     tools = items(parameters.get("tools")) or items(parameters.get("functions"))
     return {
-        **{name: value for name, value in body["prompt"].items() if is_content(name)},
         semconv.INPUT_MESSAGES: messages(body["messages"]),
         semconv.TOOL_DEFINITIONS: [tool_definition(fields(plain(tool))) for tool in tools] or None,
         semconv.REQUEST_PARAMETERS: {key: value for key, value in rest.items() if value is not None} or None,
@@ -176,3 +175,11 @@ def _endpoint(operation: str) -> Endpoint:
 
 
 CHAT, TEXT = _endpoint("chat"), _endpoint("text_completion")
+_WAITING = {CHAT: replace(CHAT, waits=True), TEXT: replace(TEXT, waits=True)}
+_TOLD_BENEATH = frozenset({"openai", "azure.ai.openai"})
+"""Whose client is watched, too: it says better what was asked, and to read long messages twice costs twice as much."""
+
+
+def reading(endpoint: Endpoint, provider: str | None) -> Endpoint:
+    """Give how a run is read when its provider is known."""
+    return _WAITING[endpoint] if provider in _TOLD_BENEATH else endpoint
