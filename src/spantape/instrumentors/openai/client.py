@@ -8,13 +8,14 @@ stream, lets us see streams that are parsed late. Where one of the private names
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ... import semconv
 from ...content import Attributes
 from ...guard import guard
 from ...jsontext import Json
+from .._around import Function
 from .._body import body_of, events, is_events
 from .._call import Call
 from .._frame import Frame
@@ -41,46 +42,52 @@ class Wrappers:
         self._tape = tape
         self.active = True
 
-    def sync(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """Stand around `SyncAPIClient.request`."""
-        call = self._opened(client, args, kwargs)
-        if call is None:
-            return wrapped(client, *args, **kwargs)
-        args, kwargs = self._shown(call, args, kwargs)
-        with Frame(call):
-            return _returned(call, wrapped(client, *args, **kwargs))
+    def sync(self, original: Function) -> Function:
+        """Make what stands around `SyncAPIClient.request`."""
 
-    async def asynchronous(self, wrapped: Callable[..., Awaitable[Any]], client: Any, args: Any, kwargs: Any) -> Any:
-        """Stand around `AsyncAPIClient.request`."""
-        call = self._opened(client, args, kwargs)
-        if call is None:
-            return await wrapped(client, *args, **kwargs)
-        args, kwargs = self._shown(call, args, kwargs)
-        with Frame(call):
-            return _returned(call, await wrapped(client, *args, **kwargs))
+        def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = self._opened(client, args, kwargs)
+            if call is None:
+                return original(client, *args, **kwargs)
+            args, kwargs = self._shown(call, args, kwargs)
+            with Frame(call):
+                return _returned(call, original(client, *args, **kwargs))
 
-    def building(self, args: Any, kwargs: Any) -> None:
-        """Count the attempt: `_build_request` runs once for each."""
-        call = _call_of(args, kwargs)
-        if call is not None:
-            call.attempts += 1
+        return request
 
-    def processing(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """Stand around `_process_response`, sync or async: it is only looked at what goes in."""
-        call = _call_of(args, kwargs)
-        if call is not None:
-            with guard:
-                _received(call, kwargs["response"], streamed=bool(kwargs.get("stream")))
-        return wrapped(client, *args, **kwargs)
+    def asynchronous(self, original: Function) -> Function:
+        """Make what stands around `AsyncAPIClient.request`."""
+
+        async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = self._opened(client, args, kwargs)
+            if call is None:
+                return await original(client, *args, **kwargs)
+            args, kwargs = self._shown(call, args, kwargs)
+            with Frame(call):
+                return _returned(call, await original(client, *args, **kwargs))
+
+        return request
+
+    def processing(self, original: Function) -> Function:
+        """Make what stands around `_process_response`, sync or async: it is only looked at what goes in."""
+
+        def process_response(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = call_of(kwargs.get("options"))
+            if call is not None:
+                with guard:
+                    _received(call, kwargs["response"], streamed=bool(kwargs.get("stream")))
+            return original(client, *args, **kwargs)
+
+        return process_response
 
     def _opened(self, client: Any, args: Any, kwargs: Any) -> Call | None:
         """Open the call that the options describe; None when it is not to be recorded."""
         if not self.active or is_suppressed(client):
             return None
         with guard:
-            options = _options(args, kwargs, 1)
             if self._tape.looks_away():
                 return None
+            options = _options(args, kwargs, 1)
             found = route(options.method, options.url)
             if found is None or type(options.post_parser) is PostParser:
                 return None
@@ -124,8 +131,8 @@ def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any], place: int) -> An
     return kwargs["options"] if "options" in kwargs else args[place]
 
 
-def _call_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
-    options = kwargs["options"] if "options" in kwargs else args[0] if args else None
+def call_of(options: Any) -> Call | None:
+    """Give the call that was opened for a request, if there is one."""
     parser = getattr(options, "post_parser", None)
     return parser.call if type(parser) is PostParser else None
 
