@@ -79,7 +79,7 @@ def main() -> int:
     asked = options()
     environments = None if asked.here else asked.environments
     found = report.Found(asked.rounds, asked.chunks)
-    times = {"chat": asked.calls, "stream": asked.streams, "short": asked.calls * 5}
+    times = {"chat": asked.calls, "stream": asked.streams, "short": asked.calls * 20}
     with ExitStack() as stack:
         pythons = chosen(asked.contenders, environments)
         workers = [stack.enter_context(Worker(name, python, asked.chunks)) for name, python in pythons.items()]

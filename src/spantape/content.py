@@ -33,6 +33,8 @@ _LABELS = frozenset({"type", "role", "id", "modality", "mime_type", "file_id", "
 """Keys of messages and parts that say what they are; everything under another key was said."""
 
 _DATA_URL = re.compile(r"data:([^\s,;]{0,100})(?:;[^\s,;]{0,200}){0,8};base64,([\w+/%-]+=*)", re.ASCII | re.IGNORECASE)
+_BASE64 = re.compile(rb";[bB][aA][sS][eE]64,")
+_BLOB = b'"type":"blob"'
 _LONG_RUN = re.compile(r"(?<![\w+/-])[\w+/-]{1024,}={0,2}", re.ASCII)
 _RUN = re.compile(rb"[\w+/-]{64}", re.ASCII)
 _PACKED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[0-9]", re.ASCII)
@@ -94,7 +96,7 @@ class ContentPolicy:
             return None
         if self.filter is None and not isinstance(value, str):
             data = jsontext.dumps(value)
-            if len(data) <= self.max_chars and b'"blob"' not in data and not _may_hold_binary(data):
+            if len(data) <= self.max_chars and _BLOB not in data and not _may_hold_binary(data):
                 return data.decode()  # nothing in it is to be changed, as in most calls
         try:
             clean = self._clean(name, value)
@@ -191,7 +193,8 @@ def _without_binary(text: str) -> str:
 def _may_hold_binary(data: bytes) -> bool:
     """Say whether there may be a data URL or a long run of base64: looking for them takes far longer."""
     # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
-    return b"ase64," in data or any(_RUN.match(data, at) for at in range(960, len(data), 960))
+    is_told = b";" in data and _BASE64.search(data) is not None
+    return is_told or any(_RUN.match(data, at) for at in range(960, len(data), 960))
 
 
 def _unpacked(run: re.Match[str]) -> str:

@@ -27,7 +27,7 @@ def exchange(place: type, name: str, make: Callable[[Function], Function], owner
 
 
 def stand_around(place: type, name: str, wrapper: Callable[..., Any], owner: object) -> None:
-    """Have `wrapper(original, self, args, kwargs)` called instead of a method: where calls are few, and shorter to say."""
+    """Have `wrapper(original, self, args, kwargs)` called instead of a method: shorter to say, where calls are few."""
     is_async = inspect.iscoroutinefunction(place.__dict__[name])
 
     def make(original: Function) -> Function:

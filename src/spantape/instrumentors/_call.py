@@ -194,7 +194,8 @@ class Call:
     def _end(self, how: str | None, error: BaseException | None) -> None:
         if next(self._first):
             return
-        in_flight.discard(self)
+        if self.is_stream:
+            in_flight.discard(self)
         if self.is_told:
             seconds = time.perf_counter() - self._clock
             told: Attributes = {}

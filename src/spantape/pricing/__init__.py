@@ -88,8 +88,7 @@ _KINDS = {
 _RARE = frozenset({*_INPUT.subsets, *_OUTPUT.subsets} - {semconv.CACHE_READ_TOKENS})
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(NamedTuple):
     """What a call cost; `cached` is the part of `input` that was paid for tokens read from the cache."""
 
     input: Decimal
@@ -132,12 +131,13 @@ class PriceBook:
 
 
 class Flat(NamedTuple):
-    """What one token costs that was sent, read from a cache or received, and each request."""
+    """What one token costs that was sent, read from a cache or received, and each request; and who says so."""
 
     sent: Decimal
     cached: Decimal
     received: Decimal
     request: Decimal
+    source: str
 
 
 @functools.lru_cache(maxsize=512)
@@ -150,7 +150,7 @@ def _flat(provider: str, model: str, tier: str | None, minute: int) -> Flat | No
     cached = sent if cached is None else cached
     if not all(isinstance(each, Decimal) for each in (sent, cached, received, request)):
         return None
-    return Flat(sent / _MILLION, cached / _MILLION, received / _MILLION, request / 1000)
+    return Flat(sent / _MILLION, cached / _MILLION, received / _MILLION, request / 1000, _source())
 
 
 def _usual(flat: Flat | None, found: Mapping[str, Any]) -> Cost | None:
@@ -162,7 +162,7 @@ def _usual(flat: Flat | None, found: Mapping[str, Any]) -> Cost | None:
     for_cached, for_output = cached * flat.cached, received * flat.received
     for_input = (sent - cached) * flat.sent + for_cached
     total = for_input + for_output + flat.request
-    return Cost(for_input, for_output, total, for_cached if cached else None, f"genai-prices@{_version()}")
+    return Cost(for_input, for_output, total, for_cached if cached else None, flat.source)
 
 
 def price(prices: Any, usage: Mapping[str, Any]) -> Cost | None:
@@ -182,7 +182,7 @@ def price(prices: Any, usage: Mapping[str, Any]) -> Cost | None:
         output=for_output,
         total=for_input + for_output + (rate("requests_kcount") or Decimal()) / 1000,
         cached=sum(cached, Decimal()) if cached else None,
-        source=f"genai-prices@{_version()}",
+        source=_source(),
     )
 
 
@@ -268,8 +268,8 @@ def _providers() -> frozenset[str]:
 
 
 @functools.cache
-def _version() -> str:
-    return metadata.version("genai-prices")
+def _source() -> str:
+    return f"genai-prices@{metadata.version('genai-prices')}"
 
 
 def _is_counted(found: Mapping[str, Any]) -> bool:
