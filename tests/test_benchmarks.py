@@ -32,7 +32,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     page = tmp_path_factory.mktemp("docs") / "performance.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     tiny = ["--rounds", "2", "--calls", "2", "--streams", "1", "--chunks", "10", *MEMORY]
-    command = [str(ROOT / "benchmarks" / "overhead.py"), "--here", "--contenders", "bare,spantape,recording,floor,unsampled"]
+    command = [
+        str(ROOT / "benchmarks" / "overhead.py"),
+        "--here",
+        "--contenders",
+        "bare,spantape,recording,floor,unsampled",
+    ]
     done = subprocess.run(
         [sys.executable, *command, *tiny, "--check", "--write", str(page)],
         check=False,

@@ -120,13 +120,16 @@ class PostParser:
 
     def __call__(self, parsed: Any) -> Any:
         """Look at a result; the user's own parser has the last word."""
-        if not self.call.is_answered:  # to ask a model whether it is a stream takes its time
-            with guard:
-                if _is_stream(parsed):
-                    watch(parsed, self.call)
-                elif self.call.wants_parsed:
-                    self.call.answered(fields(parsed))
+        with guard:
+            if not self.call.is_answered:  # to ask a model whether it is a stream takes its time
+                self._look_at(parsed)
         return self._users(parsed) if callable(self._users) else parsed
+
+    def _look_at(self, parsed: Any) -> None:
+        if _is_stream(parsed):
+            watch(parsed, self.call)
+        elif self.call.wants_parsed:
+            self.call.answered(fields(parsed))
 
 
 def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
