@@ -16,8 +16,10 @@ from .instrument import flush, instrument, recordings, uninstrument
 
 if TYPE_CHECKING:
     from .context import session
+    from .filter import Filter
 
 __all__ = [
+    "Filter",
     "QueryError",
     "SettingError",
     "SpantapeError",
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 # What rests on OpenTelemetry is imported when it is asked for: the command reads files alone, and has to be quick.
-_HOMES = {"session": "context"}
+_HOMES = {"Filter": "filter", "session": "context"}
 
 
 def __getattr__(name: str) -> Any:

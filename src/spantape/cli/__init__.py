@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -12,8 +13,23 @@ from ..errors import SpantapeError
 
 # Each command is a file of this folder that is imported when it runs: `--help` has to be there at once.
 COMMANDS = {
+    "run": "Run a program and record its LLM calls.",
     "ls": "List recorded calls, the newest first.",
+    "tail": "Show the latest calls, and with -f each that begins or ends.",
     "show": "Show one call: what was sent, what came back, what it cost, why it failed.",
+    "sessions": "List sessions, the one with the latest call first.",
+    "session": "Show a session as one conversation.",
+    "trace": "Show the calls of one trace, over time.",
+    "errors": "List what failed, call by call or by kind.",
+    "search": "Find the calls in which something was said.",
+    "stats": "Count calls, errors, tokens, cost and latency, by whatever.",
+    "cost": "Sum up what calls cost, by whatever.",
+    "diff": "Compare two calls: parameters, words, tokens, cost, latency.",
+    "export": "Write calls to a file: json, jsonl, csv, xlsx, md, html.",
+    "doctor": "Say whether this environment would record, and what to do if not.",
+    "config": "List the settings and where each came from.",
+    "where": "Print the folder that is recorded to.",
+    "demo": "Record a few calls to a built-in server, to see what there is to see.",
 }
 _FAILED = 1
 
@@ -43,7 +59,7 @@ class Commands(click.Group):
 def spantape() -> None:
     """From a failing call to its cause: look into what spantape has recorded.
 
-    ID is a call's id or the beginning of it, `last`, `-2` for the one before the last, or `err` for the last error.
+    ID is a call's id or the beginning of it, `last`, `err` for the last that failed, or `last~1` for the one before.
     Exit codes: 1 failed, 2 wrong usage, 3 nothing found, 4 unhealthy, 6 not recording.
     """
 
@@ -54,7 +70,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        spantape.main(prog_name="spantape")
+        spantape.main(prog_name="spantape", color=False if os.environ.get("NO_COLOR") else None)
     except SpantapeError as error:
         click.echo(f"spantape: {error}", err=True)
         sys.exit(_FAILED)

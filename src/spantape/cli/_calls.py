@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import islice
+
+import click
+
+from ..filter import Record
 from ..sinks.files.reader import Recordings
-from ._columns import Record, status
 from ._output import NothingFound
+
+_MOST = 10_000
+_WORDS: dict[str, Callable[[Record], bool]] = {
+    "last": lambda _: True,
+    "err": lambda record: record.get("success") is False,
+}
 
 
 def find(recordings: Recordings, name: str) -> Record:
-    """Give the call that is meant: by the beginning of its id, `last`, `-2`, or `err`."""
-    if name == "last" or (name.startswith("-") and name[1:].isdigit()):
-        place = 1 if name == "last" else max(1, int(name[1:]))
-        found = recordings.get_latest_interactions(place)[place - 1 :]
-    elif name == "err":
-        found = [each for each in recordings.get_latest_interactions(1000) if status(each) == "failed"]
+    """Give the call that is meant: by the beginning of its id, `last`, `err`, or `last~2` for two before that."""
+    word, _, back = name.partition("~")
+    if word in _WORDS and (back.isdigit() or not back):
+        latest = filter(_WORDS[word], recordings.get_latest_interactions(_MOST))
+        found = list(islice(latest, int(back or 0), int(back or 0) + 1))
     else:
-        found = [each for each in recordings.get_latest_interactions(1000) if str(each.get("id")).startswith(name)]
+        found = [each for each in recordings.get_latest_interactions(_MOST) if str(each.get("id")).startswith(name)]
     if not found:
-        raise NothingFound(f"no call {name} below {recordings.base_dir}: see `spantape ls` for ids")
+        raise NothingFound(f"no call {name} below {recordings.base_dir}: `spantape ls` lists the ids")
+    if len(found) > 1:
+        raise click.UsageError(f"{name} is the beginning of {len(found)} ids: give more of it")
     return found[0]
 
 

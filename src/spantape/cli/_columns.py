@@ -7,10 +7,17 @@ from typing import Any, NamedTuple
 
 import click
 
+from ..filter import Record
 from . import _format as form
 
-Record = Mapping[str, Any]
-_STYLES = {"success": "green", "failed": "red", "timeout": "red", "cancelled": "yellow"}
+COLOURS = {
+    "success": "green",
+    "failed": "red",
+    "timeout": "red",
+    "interrupted": "red",
+    "cancelled": "yellow",
+    "running": "blue",
+}
 
 
 class Column(NamedTuple):
@@ -36,8 +43,8 @@ def status(record: Record) -> str:
     stage = dig(record, "metadata.stage")
     if stage in {"started", "interrupted"}:
         return "running" if stage == "started" else "interrupted"
-    known = record.get("status")
-    return str(known) if known else "failed" if record.get("success") is False else "success"
+    known = str(record.get("status"))
+    return known if known in COLOURS else "failed" if record.get("success") is False else "success"
 
 
 def outcome(record: Record) -> str:
@@ -53,11 +60,26 @@ def got(record: Record) -> str:
     return form.line(record.get("response") or record.get("error_message") or "")
 
 
+def _last_said(record: Record) -> str:
+    """Give the last message that was sent: what is new in this call."""
+    from ..transcript import text_of
+
+    messages = record.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return form.line((text_of(last) if isinstance(last, dict) else "") or record.get("prompt") or "")
+
+
 def _path(path: str, show: Callable[[Any], str] = form.line) -> Column:
     return Column(lambda record: dig(record, path), lambda record: show(dig(record, path)))
 
 
-def _number(path: str, show: Callable[[Any], str]) -> Column:
+def plain(path: str) -> Column:
+    """Give a column of whatever stands at a path."""
+    return _path(path, _any)
+
+
+def number(path: str, show: Callable[[Any], str]) -> Column:
+    """Give a column of numbers."""
     return Column(lambda record: dig(record, path), lambda record: show(dig(record, path)), right=True)
 
 
@@ -76,7 +98,7 @@ COLUMNS = {
     "id": _path("id", lambda value: str(value or "")[:8]),
     "time": _path("timestamp", form.clock),
     "date": _path("timestamp", lambda value: form.clock(value, day=True)),
-    "status": Column(status, outcome, style=lambda record: _STYLES.get(status(record), "yellow")),
+    "status": Column(status, outcome, style=lambda record: COLOURS[status(record)]),
     "session": _path("session_id"),
     "user": _path("user_id"),
     "agent": _path("agent_key"),
@@ -85,35 +107,37 @@ COLUMNS = {
     "model": _path("model"),
     "tokens": Column(lambda record: dig(record, "usage.total_tokens"), _tokens, right=True),
     "cost": Column(lambda record: dig(record, "cost.total"), _cost, right=True),
-    "latency": _number("timing.duration_ms", form.duration),
-    "ttft": _number("timing.time_to_first_chunk_ms", form.duration),
-    "prompt": Column(lambda record: record.get("prompt"), lambda record: form.line(_last_said(record)), flexible=True),
+    "latency": number("timing.duration_ms", form.duration),
+    "ttft": number("timing.time_to_first_chunk_ms", form.duration),
+    "prompt": Column(lambda record: record.get("prompt"), _last_said, flexible=True),
     "response": Column(lambda record: record.get("response"), got, flexible=True),
+    "said": Column(
+        lambda record: f"{record.get('prompt') or ''} → {got(record)}",
+        lambda record: f"{_last_said(record)} → {got(record)}",
+        flexible=True,
+    ),
     "error": _path("error.type"),
     "trace": _path("trace_id"),
 }
 
 
-def columns(names: str) -> dict[str, Column]:
-    """Give the columns that a list of names asks for: those of the table, or any path into the record."""
+CALLS = {
+    110: "id,time,status,model,session,tokens,cost,latency,prompt,response",
+    60: "id,time,status,model,cost,latency,said",
+    0: "id,status,said",
+}
+"""The columns of a list of calls, by the least width of a terminal."""
+
+
+def columns(names: str, known: Mapping[str, Column]) -> dict[str, Column]:
+    """Give the columns that a list of names asks for: those that are known, or any path into the record."""
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     if not chosen:
-        raise click.UsageError(
-            f"--fields is empty: give some of {', '.join(COLUMNS)}, or paths like usage.input_tokens"
-        )
-    return {name: COLUMNS.get(name) or _path(name, _any) for name in chosen}
+        raise click.UsageError(f"--fields is empty: give some of {', '.join(known)}, or paths like usage.input_tokens")
+    return {name: known.get(name) or plain(name) for name in chosen}
 
 
 def _any(value: Any) -> str:
     from .. import jsontext
 
     return form.line(value if isinstance(value, str) else jsontext.text(value)) if value is not None else ""
-
-
-def _last_said(record: Record) -> str:
-    """Give the last message that was sent: what is new in this call."""
-    from ..transcript import text_of
-
-    messages = record.get("messages")
-    last = messages[-1] if isinstance(messages, list) and messages else None
-    return (text_of(last) if isinstance(last, dict) else "") or str(record.get("prompt") or "")

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import click
 
 from .. import jsontext
+from ..filter import Record
 from ..sinks.files.reader import Recordings
 from . import _request
 from ._calls import before, find
-from ._columns import Record
 from ._conversation import lines, rows
 from ._output import NothingFound
 from ._place import place
@@ -45,7 +45,7 @@ def _code(record: Record) -> str:
 _FORMS: dict[str, Callable[[Record], str]] = {"curl": _request.curl, "python": _request.python, "md": _markdown}
 
 
-@click.command("show", context_settings={"ignore_unknown_options": True})
+@click.command("show")
 @click.argument("name", metavar="ID", default="last")
 @click.option("--raw", "form", flag_value="raw", help="The record as JSON.")
 @click.option("--request", "form", flag_value="request", help="The body of the request as JSON.")
