@@ -45,7 +45,7 @@ def stand_around(place: type, name: str, wrapper: Callable[..., Any], owner: obj
 def stands(place: type, name: str, owner: object) -> bool:
     """Say whether a class's method is what `owner` has put there."""
     found = place.__dict__.get(name)
-    return type(found) is FunctionType and _ours.get(found) is owner
+    return type(found) is FunctionType and found in _ours and _ours[found] is owner
 
 
 def step_aside(place: type, name: str) -> None:

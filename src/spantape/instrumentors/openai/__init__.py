@@ -67,7 +67,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
                 place = getattr(base, owner)
                 if name in place.__dict__:
                     make = self._building if wrapper == "building" else getattr(wrappers, wrapper)
-                    exchange(place, name, make, self)
+                    exchange(place, name, make, wrappers)
             self._uncover()
 
     def _building(self, original: Function) -> Function:
@@ -100,7 +100,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
             return
         for client in filter(self._is_covered, covering.clients(base)):
             make = wrappers.asynchronous if issubclass(client, base.AsyncAPIClient) else wrappers.sync
-            exchange(covering.place(client) or client, REQUEST, make, self)
+            exchange(covering.place(client) or client, REQUEST, make, wrappers)
 
     def _is_covered(self, client: type) -> bool:
         place = covering.place(client)
@@ -121,7 +121,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
         self._reaching.clear()
 
     def _is_ours(self, place: type, name: str) -> bool:
-        return stands(place, name, self)
+        return stands(place, name, self._wrappers)
 
 
 def starter(provider: TracerProvider | None = None) -> StartSpan:
