@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from openai_calls import CASES, make, there
 from openai_ways import BODY, USAGE, WAYS, sync_client
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from response_ways import HAS_RESPONSES
 from response_ways import WAYS as RESPONSES
 
@@ -276,7 +277,7 @@ def special() -> dict[str, Run]:
             client.responses.create(model="gpt-4o", prompt={"id": "p", "variables": {"a": "b"}})
             return client.responses.retrieve("resp_7").id
 
-    runs: dict[str, Run] = {"tools": chat("stream", messages=WITH_TOOLS), "media": media}
+    runs: dict[str, Run] = {"tools": chat("stream", messages=WITH_TOOLS), "media": media, "suppressed": suppressed}
     runs |= {"text stream": text_stream, "run stream": run_stream}
     for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs"):
         if there(CASES[name].path):
@@ -287,6 +288,12 @@ def special() -> dict[str, Run]:
         )
         runs["fetching"] = fetching
     return runs | ({"websockets": websockets} if HAS_WEBSOCKETS else {})
+
+
+def suppressed(server: ScriptedServer) -> Any:
+    """Make a call that is not ours to record."""
+    with suppress_instrumentation():
+        return WAYS["create"].run(server.url)
 
 
 def websockets(server: ScriptedServer) -> Any:
