@@ -75,7 +75,7 @@ def main() -> int:
     asked = options()
     suite, environments = SUITES[asked.suite], None if asked.here else asked.environments
     found = report.Found(suite, asked.rounds, asked.chunks)
-    times = dict.fromkeys(suite.cases, asked.calls) | {"stream": asked.streams, "short": asked.calls * 5}
+    times = dict.fromkeys(suite.cases, asked.calls) | {"stream": asked.streams, "short": asked.calls * 20}
     with ExitStack() as stack:
         pythons = chosen(suite, asked.contenders, environments)
         workers = [

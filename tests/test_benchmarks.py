@@ -55,7 +55,7 @@ def measured(suite: str, page: Path, *more: str) -> Run:
 @pytest.fixture(scope="module")
 def openai(tmp_path_factory: pytest.TempPathFactory) -> Run:
     page = tmp_path_factory.mktemp("openai") / "performance.md"
-    return measured("openai", page, "--contenders", "bare,spantape,recording,unsampled")
+    return measured("openai", page, "--contenders", "bare,spantape,recording,floor,unsampled")
 
 
 @pytest.fixture(scope="module")

@@ -215,9 +215,15 @@ def test_a_data_url_in_the_middle_of_a_text(url: str, kind: str) -> None:
     assert text_of(ContentPolicy(), f"看 ![图]({url}) 是什么？") == f"看 ![图]({said}) 是什么？"
 
 
+@pytest.mark.parametrize("word", ["base64", "Base64", "BASE64"])
+def test_one_short_data_url_however_it_is_written(word: str) -> None:
+    kept = text_of(ContentPolicy(), f"look; here: data:image/gif;{word},aGVsbG8=; and on")
+    assert kept == f"look; here: [image/gif, 5 bytes, sha256 {hashlib.sha256(b'hello').hexdigest()}]; and on"
+
+
 def test_two_data_urls_in_one_text() -> None:
     small = base64.b64encode(b"hello").decode()
-    kept = text_of(ContentPolicy(), f'<img src="{DATA_URL}"><img src="data:image/gif;base64,{small}">')
+    kept = text_of(ContentPolicy(), f'<img src="{DATA_URL}"><img src="data:image/gif;BASE64,{small}">')
     assert kept.count("sha256") == 2
     assert f"[image/gif, 5 bytes, sha256 {hashlib.sha256(b'hello').hexdigest()}]" in kept
 

@@ -389,6 +389,16 @@ def test_a_call_that_is_left_out_is_recorded_under_the_same_trace_id(start: Ask,
     assert app.names == []
 
 
+def test_each_provider_is_judged_by_its_own_sampler(start: Ask, ask: Ask) -> None:
+    off, on = App(sampler=ALWAYS_OFF), App()
+    trace.set_tracer_provider(off.provider)
+    start(files=False)
+    for app in (off, on, off, on):
+        replace(app.provider)
+        ask()
+    assert (off.names, on.names) == ([], ["chat gpt-4o-mini"] * 2)
+
+
 def test_a_root_that_is_left_out_has_no_made_up_parent(start: Ask, ask: Ask) -> None:
     app = App(sampler=ALWAYS_OFF)
     trace.set_tracer_provider(app.provider)

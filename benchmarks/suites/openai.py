@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from contenders import SPANTAPE, Contender, Switch, by_instrumentor, logfire
+from contenders import SPANTAPE, Contender, Flush, Switch, by_instrumentor, logfire, provider_of, spans
 from suite import Calls, Case, Suite
+
+AT_START = frozenset({
+    *("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "server.address", "server.port"),
+})  # fmt: skip
 
 
 def official(exporter: Any) -> Switch:
@@ -25,6 +31,46 @@ def openllmetry(exporter: Any) -> Switch:
     from opentelemetry.instrumentation.openai import OpenAIInstrumentor
 
     return by_instrumentor(OpenAIInstrumentor(), exporter)
+
+
+def floor(exporter: Any) -> Switch:
+    """Open one span of the SDK around each request, with the attributes that spantape gives, made before."""
+    import openai._base_client as base
+    from opentelemetry.trace import SpanKind
+
+    span, request = recorded(), base.SyncAPIClient.request
+    start = {key: value for key, value in span.attributes.items() if key in AT_START}
+    later = {key: value for key, value in span.attributes.items() if key not in AT_START}
+    provider = provider_of(exporter)
+    tracer = provider.get_tracer("floor")
+
+    def around(client: Any, *args: Any, **kwargs: Any) -> Any:
+        told = tracer.start_span(span.name, kind=SpanKind.CLIENT, attributes=start)
+        try:
+            return request(client, *args, **kwargs)
+        finally:
+            told.set_attributes(later)
+            told.end()
+
+    @contextlib.contextmanager
+    def switch() -> Iterator[Flush]:
+        base.SyncAPIClient.request = around
+        try:
+            yield provider.force_flush
+        finally:
+            base.SyncAPIClient.request = request
+
+    return switch
+
+
+def recorded() -> Any:
+    """Give the span of one call of the benchmark, as spantape records it."""
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter: Any = InMemorySpanExporter()
+    with spans(exporter)(), ExitStack() as stack:
+        calls(stack, chunks=3)["chat"]()
+    return exporter.get_finished_spans()[0]
 
 
 def calls(stack: ExitStack, chunks: int) -> Calls:
@@ -60,6 +106,7 @@ OPENAI = Suite(
         "openllmetry": Contender("OpenLLMetry", "opentelemetry-instrumentation-openai", "openllmetry", openllmetry),
         "logfire": Contender("Logfire", "logfire", "logfire", logfire),
         **SPANTAPE,
+        "floor": Contender("one span of the SDK, its attributes made before", "opentelemetry-sdk", "spantape", floor),
     },
     cases={"chat": Case("a call", 0.4), "stream": Case("a chunk", 0.2, chunked=True)},
     calls=calls,

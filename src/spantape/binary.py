@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from .jsontext import Json, whole
 
 _DATA_URL = re.compile(r"data:([^\s,;]{0,100})(?:;[^\s,;]{0,200}){0,8};base64,([\w+/%-]+=*)", re.ASCII | re.IGNORECASE)
+_BASE64 = re.compile(rb";[bB][aA][sS][eE]64,")
 _LONG_RUN = re.compile(r"(?<![\w+/-])[\w+/-]{1024,}={0,2}", re.ASCII)
 _RUN = re.compile(rb"[\w+/-]{64}", re.ASCII)
 _PACKED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[0-9]", re.ASCII)
@@ -51,7 +52,8 @@ def without_binary(text: str) -> str:
 def may_hold_binary(data: bytes) -> bool:
     """Say whether there may be a data URL or a long run of base64: looking for them takes far longer."""
     # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
-    return b"ase64," in data or any(_RUN.match(data, at) for at in range(960, len(data), 960))
+    is_told = b";" in data and _BASE64.search(data) is not None
+    return is_told or any(_RUN.match(data, at) for at in range(960, len(data), 960))
 
 
 def _unpacked(run: re.Match[str]) -> str:

@@ -31,11 +31,15 @@ _LEFT_OUT = otel_context.create_key("spantape-left-out")
 
 @dataclass(frozen=True)
 class Choice:
-    """The provider that holds, and ours for what its sampler leaves out; `seen` is what the choice was made of."""
+    """The provider that holds, and ours for what its sampler leaves out; `seen` is what the choice was made of.
+
+    `is_left_out` says whether the provider is certain to sample no call that is made now.
+    """
 
     seen: tuple[object, object]
     provider: Any
     ours: TracerProvider
+    is_left_out: Callable[[], bool]
     tracers: dict[object, trace.Tracer] = field(default_factory=dict)
 
     def tracer(self, provider: Any, scope: str) -> trace.Tracer:
@@ -60,10 +64,10 @@ class Tracing:
         self._fixed = None if isinstance(fixed, trace.ProxyTracerProvider) else fixed
         self._processors_for = processors_for
         self._span = _recorded_span if everything else _sampled_span
-        self._leaves_out = _never if everything else _is_never_sampled
+        self._verdict = _never_left_out if everything else _left_out_by
         self._lock = threading.Lock()
         self.private = self._ours()
-        self._choice = Choice((None, None), self.private, self.private)
+        self._choice = Choice((None, None), self.private, self.private, _no)
 
     def starter(self, scope: str) -> Callable[[Opening], trace.Span]:
         """Give the function that starts a scope's spans."""
@@ -77,16 +81,21 @@ class Tracing:
 
     def leaves_out(self) -> bool:
         """Say whether a call that is made now would have a span that nobody records, as far as that is certain."""
-        return self._leaves_out(self.look().provider)
+        # What was added to the provider since is nothing to a call that no processor hears of.
+        choice = self._choice if self._choice.seen[0] is self._provider() else self.look()
+        return choice.is_left_out()
 
     def look(self) -> Choice:
         """Find out which provider holds now."""
-        provider = trace.get_tracer_provider() if self._fixed is None else self._fixed
+        provider = self._provider()
         if not self._is_chosen(provider):
             with self._lock:
                 if not self._is_chosen(provider):
                     self._choice = self._chosen(provider)
         return self._choice
+
+    def _provider(self) -> Any:
+        return trace.get_tracer_provider() if self._fixed is None else self._fixed
 
     def _is_chosen(self, provider: Any) -> bool:
         seen, processors = self._choice.seen
@@ -98,8 +107,9 @@ class Tracing:
             join(provider, self._processors_for(provider))
         seen = (provider, processors_of(provider))
         if not usable or provider is self.private:
-            return Choice(seen, self.private, self.private)
-        return Choice(seen, provider, self._ours(getattr(provider, "resource", None)))
+            return Choice(seen, self.private, self.private, _no)
+        ours = self._ours(getattr(provider, "resource", None))
+        return Choice(seen, provider, ours, self._verdict(getattr(provider, "sampler", None)))
 
     def _ours(self, resource: object = None) -> TracerProvider:
         provider = TracerProvider(
@@ -112,18 +122,30 @@ class Tracing:
         return provider
 
 
-def _never(provider: Any) -> bool:  # noqa: ARG001 - what a sampler leaves out is recorded all the same
+def _yes() -> bool:
+    return True
+
+
+def _no() -> bool:
     return False
 
 
-def _is_never_sampled(provider: Any) -> bool:
-    sampler = getattr(provider, "sampler", None)
-    if type(sampler) is not ParentBased:
-        return sampler is ALWAYS_OFF
-    parent = trace.get_current_span().get_span_context()
+def _never_left_out(sampler: object) -> Callable[[], bool]:  # noqa: ARG001 - what it leaves out is recorded all the same
+    return _no
+
+
+def _left_out_by(sampler: object) -> Callable[[], bool]:
+    """Give what says whether a sampler is certain to leave out a call; a tracer never gets another one."""
+    if sampler is ALWAYS_OFF:
+        return _yes
     places = ("_remote_parent_not_sampled", "_local_parent_not_sampled")
-    off = all(getattr(sampler, place, None) is ALWAYS_OFF for place in places)
-    return off and parent.is_valid and not parent.trace_flags.sampled
+    by_parent = type(sampler) is ParentBased and all(getattr(sampler, place, None) is ALWAYS_OFF for place in places)
+    return _is_below_unsampled if by_parent else _no
+
+
+def _is_below_unsampled() -> bool:
+    parent = trace.get_current_span().get_span_context()
+    return parent.is_valid and not parent.trace_flags.sampled
 
 
 def _sampled_span(choice: Choice, scope: str, opening: Opening) -> trace.Span:

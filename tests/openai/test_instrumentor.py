@@ -99,6 +99,23 @@ def test_someone_elses_proxy_is_called_as_before(
     assert len(recorded.spans) == 1
 
 
+def test_what_was_ours_before_is_put_back_by_someone(
+    tmp_path: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It records nothing any more: what is ours now has to stand around it, from the second call on."""
+    Recorded(tmp_path / "before")
+    stale = base.SyncAPIClient.request
+    spantape.uninstrument()
+    recorded = Recorded(tmp_path / "after")
+    monkeypatch.setattr(openai.OpenAI, "request", stale)
+    with sync_client(server.url) as client:
+        for _ in range(3):
+            client.chat.completions.create(**BODY)
+    spantape.uninstrument()
+    assert vars(openai.OpenAI)["request"] is stale
+    assert len(recorded.spans) == 2
+
+
 def test_clients_and_accessors_from_before_and_after(server: ScriptedServer, tmp_path: Path) -> None:
     with sync_client(server.url) as client:
         create = client.chat.completions.create

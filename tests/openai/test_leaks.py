@@ -23,9 +23,9 @@ from test_streams import ASYNC_EARLY, EARLY
 
 import openai
 import spantape
-from spantape import pricing
 from spantape import provider as providers
 from spantape.instrumentors._call import in_flight
+from spantape.pricing.book import PriceBook
 
 WARM_UP, TIMES = 10, 30
 PACKAGES = frozenset({"spantape", "opentelemetry", "openai", HTTP.__name__})
@@ -59,7 +59,8 @@ def alive() -> dict[str, int]:
     gc.collect()  # which ends what was left to the collector
     gc.collect()  # it may end a call, which is then to be written
     assert spantape.flush()
-    pricing._flat.cache_clear()  # bounded, and made anew each minute
+    for book in [found for found in gc.get_objects() if type(found) is PriceBook]:
+        book._ladder.cache_clear()  # bounded, and made anew each minute
     gc.collect()
     kinds = Counter(map(type, gc.get_objects()))
     found = {

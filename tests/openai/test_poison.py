@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from openai_calls import CASES, make, there
 from openai_ways import BODY, USAGE, WAYS, sync_client
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from response_ways import HAS_RESPONSES
 from response_ways import WAYS as RESPONSES
 
@@ -118,11 +119,10 @@ FRAME = {
     "instrumentors.openai.OpenAIInstrumentor._building",
     "instrumentors.openai.client.Wrappers.sync",
     "instrumentors.openai.client.Wrappers.asynchronous",
-    "instrumentors.openai.client.Wrappers.building",
     "instrumentors.openai.client.Wrappers.processing",
     "instrumentors.openai.client.Wrappers._opened",
     "instrumentors.openai.client.Wrappers._shown",
-    "instrumentors.openai.client._call_of",
+    "instrumentors.openai.client.call_of",
     "instrumentors.openai.client._returned",
     "instrumentors.openai.client.PostParser.__call__",
     "instrumentors.openai.websocket.Connections.sending",
@@ -277,7 +277,7 @@ def special() -> dict[str, Run]:
             client.responses.create(model="gpt-4o", prompt={"id": "p", "variables": {"a": "b"}})
             return client.responses.retrieve("resp_7").id
 
-    runs: dict[str, Run] = {"tools": chat("stream", messages=WITH_TOOLS), "media": media}
+    runs: dict[str, Run] = {"tools": chat("stream", messages=WITH_TOOLS), "media": media, "suppressed": suppressed}
     runs |= {"text stream": text_stream, "run stream": run_stream}
     for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs"):
         if there(CASES[name].path):
@@ -288,6 +288,12 @@ def special() -> dict[str, Run]:
         )
         runs["fetching"] = fetching
     return runs | ({"websockets": websockets} if HAS_WEBSOCKETS else {})
+
+
+def suppressed(server: ScriptedServer) -> Any:
+    """Make a call that is not ours to record."""
+    with suppress_instrumentation():
+        return WAYS["create"].run(server.url)
 
 
 def websockets(server: ScriptedServer) -> Any:

@@ -220,7 +220,8 @@ class Call:
     def _end(self, how: str | None, error: BaseException | None) -> None:
         if next(self._first):
             return
-        in_flight.discard(self)
+        if self.is_stream:
+            in_flight.discard(self)
         if self._beneath is not None:
             self._beneath._end(how, error)
         if self.is_told:

@@ -44,7 +44,7 @@ class Endpoint:
     asked: Reader = nothing
     answered: Reader = nothing
     join: Callable[[], Join] | None = None
-    held: int = 8
+    held: int = 16
     """How many chunks of a stream may wait to be folded: one, where each may be as large as an image."""
     tells_usage_if_asked: bool = False
     """Whether a stream gives its usage only when `stream_options.include_usage` is sent."""

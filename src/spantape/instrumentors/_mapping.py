@@ -49,7 +49,8 @@ def items(value: Any) -> list[Mapping[str, Any]]:
     """View the mappings and models in a list; everything else in it is left out."""
     if not isinstance(value, (list, tuple)):
         return []
-    return [view for view in map(fields, value) if view is not _EMPTY]
+    views = [one if type(one) is dict else fields(one) for one in value]
+    return [view for view in views if view is not _EMPTY]
 
 
 def dig(body: Any, path: str) -> Any:

@@ -56,7 +56,7 @@ def is_suppressed(client: object) -> bool:
     Logfire suppresses what is inside its own calls, so that HTTP requests make no spans; that is not meant for us.
     """
     here = otel_context.get_current()
-    if not (here.get(_SUPPRESSED) or here.get(_SUPPRESSED_BEFORE)):  # as OpenTelemetry asks, in a third of the time
+    if not here or not (here.get(_SUPPRESSED) or here.get(_SUPPRESSED_BEFORE)):  # a third of what OpenTelemetry takes
         return False
     with guard:
         if getattr(client, "_is_instrumented_by_logfire", False):

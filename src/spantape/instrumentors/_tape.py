@@ -97,7 +97,12 @@ class Tape:
         """Say whether nobody would learn of a call that is made now."""
         if capture() == NOTHING:
             return True
-        return self.leaves_out() and not any(observer.is_on() for observer in self.observers)
+        if not self.leaves_out():
+            return False
+        for observer in self.observers:  # noqa: SIM110 - a generator costs as much as all the rest of it
+            if observer.is_on():
+                return False
+        return True
 
 
 def _observers(settings: Settings, scope: str) -> tuple[Observer, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import semconv
 from .rates import SUBSETS_IN, SUBSETS_OUT, Flat, Rates, that_hold
@@ -45,8 +45,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(NamedTuple):
     """What a call cost; `cached` is the part of `input` that was paid for tokens read from the cache."""
 
     input: Decimal

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from types import ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined,unused-ignore]
 
 from ... import semconv
 from ...guard import guard
-from .._around import stand_around, stands, step_aside
+from .._around import Function, exchange, stands, step_aside
 from .._tape import Tape
 from . import covering
-from .client import Wrappers
+from .client import Wrappers, call_of
 from .covering import REQUEST
 from .websocket import Connections
 
 SCOPE = f"{semconv.SCOPE}.openai"
 
 _PLACES = (
-    ("SyncAPIClient", "request", "sync"),
-    ("AsyncAPIClient", "request", "asynchronous"),
+    ("SyncAPIClient", REQUEST, "sync"),
+    ("AsyncAPIClient", REQUEST, "asynchronous"),
     ("BaseClient", "_build_request", "building"),
     ("SyncAPIClient", "_process_response", "processing"),
     ("AsyncAPIClient", "_process_response", "processing"),
 )
+_MOST_FUNCTIONS = 64
 
 
 class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] # the base class is untyped
@@ -39,8 +39,8 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
 
     _base: ModuleType | None = None
     _wrappers: Wrappers | None = None
-    _known: WeakKeyDictionary[type, Any] = WeakKeyDictionary()  # noqa: RUF012 - there is one instance only
-    """Client classes, and the `request` of each that is known to reach us."""
+    _reaching: set[Function] = set()  # noqa: RUF012 - there is one instance only
+    """The `request` functions that are known to reach us, or are ours."""
     _connections: Connections | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -62,25 +62,32 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
             for owner, name, wrapper in _PLACES if wrappers.active else ():
                 place = getattr(base, owner)
                 if name in place.__dict__:
-                    around = self._building if wrapper == "building" else getattr(wrappers, wrapper)
-                    stand_around(place, name, around)
+                    make = self._building if wrapper == "building" else getattr(wrappers, wrapper)
+                    exchange(place, name, make, wrappers)
             self._uncover()
 
-    def _building(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """Stand around `_build_request`, which is reached even when someone has put back a `request` without us."""
-        kind = type(client)
-        if self._known.get(kind) is not getattr(kind, REQUEST, None):
-            with guard:
-                self._look_at(kind)
-        wrappers = self._wrappers
-        if wrappers is not None:
-            wrappers.building(args, kwargs)
-        return wrapped(client, *args, **kwargs)
+    def _building(self, original: Function) -> Function:
+        """Make what stands around `_build_request`, which runs once for each attempt, and counts them.
+
+        It is reached even when someone has put back a `request` without us.
+        """
+
+        def build_request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = call_of(args[0] if args else kwargs.get("options"))
+            if call is not None:
+                call.attempts += 1
+            elif getattr(type(client), REQUEST, None) not in self._reaching:
+                with guard:
+                    self._look_at(type(client))
+            return original(client, *args, **kwargs)
+
+        return build_request
 
     def _look_at(self, client: type[Any]) -> None:
         if self._is_covered(client):
             self._uncover()
-        self._known[client] = getattr(client, REQUEST, None)
+        if len(self._reaching) < _MOST_FUNCTIONS:
+            self._reaching.add(getattr(client, REQUEST))
 
     def _uncover(self) -> None:
         """Stand around each `request` that others have set on a client class: ours, on its base, may not be reached."""
@@ -88,8 +95,8 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
         if wrappers is None or base is None:
             return
         for client in filter(self._is_covered, covering.clients(base)):
-            around = wrappers.asynchronous if issubclass(client, base.AsyncAPIClient) else wrappers.sync
-            stand_around(covering.place(client) or client, REQUEST, around)
+            make = wrappers.asynchronous if issubclass(client, base.AsyncAPIClient) else wrappers.sync
+            exchange(covering.place(client) or client, REQUEST, make, wrappers)
 
     def _is_covered(self, client: type) -> bool:
         place = covering.place(client)
@@ -107,6 +114,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
         if self._connections is not None:
             self._connections.stop()
         self._base = self._wrappers = self._connections = None
+        self._reaching.clear()
 
     def _is_ours(self, place: type, name: str) -> bool:
-        return stands(place, name, self, self._wrappers)
+        return stands(place, name, self._wrappers)

@@ -8,7 +8,7 @@ stream, lets us see streams that are parsed late. Where one of the private names
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from ... import semconv
 from ...content import Attributes
 from ...guard import guard
 from ...jsontext import Json
+from .._around import Function
 from .._body import body_of, events, is_events
 from .._call import Call
 from .._enclosing import opened
@@ -45,46 +46,52 @@ class Wrappers:
         self._tape = tape
         self.active = True
 
-    def sync(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """Stand around `SyncAPIClient.request`."""
-        call = self._opened(client, args, kwargs)
-        if call is None:
-            return wrapped(client, *args, **kwargs)
-        args, kwargs = self._shown(call, args, kwargs)
-        with Frame(call):
-            return _returned(call, wrapped(client, *args, **kwargs))
+    def sync(self, original: Function) -> Function:
+        """Make what stands around `SyncAPIClient.request`."""
 
-    async def asynchronous(self, wrapped: Callable[..., Awaitable[Any]], client: Any, args: Any, kwargs: Any) -> Any:
-        """Stand around `AsyncAPIClient.request`."""
-        call = self._opened(client, args, kwargs)
-        if call is None:
-            return await wrapped(client, *args, **kwargs)
-        args, kwargs = self._shown(call, args, kwargs)
-        with Frame(call):
-            return _returned(call, await wrapped(client, *args, **kwargs))
+        def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = self._opened(client, args, kwargs)
+            if call is None:
+                return original(client, *args, **kwargs)
+            args, kwargs = self._shown(call, args, kwargs)
+            with Frame(call):
+                return _returned(call, original(client, *args, **kwargs))
 
-    def building(self, args: Any, kwargs: Any) -> None:
-        """Count the attempt: `_build_request` runs once for each."""
-        call = _call_of(args, kwargs)
-        if call is not None:
-            call.attempts += 1
+        return request
 
-    def processing(self, wrapped: Callable[..., Any], client: Any, args: Any, kwargs: Any) -> Any:
-        """Stand around `_process_response`, sync or async: it is only looked at what goes in."""
-        call = _call_of(args, kwargs)
-        if call is not None:
-            with guard:
-                _received(call, kwargs["response"], streamed=bool(kwargs.get("stream")))
-        return wrapped(client, *args, **kwargs)
+    def asynchronous(self, original: Function) -> Function:
+        """Make what stands around `AsyncAPIClient.request`."""
+
+        async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = self._opened(client, args, kwargs)
+            if call is None:
+                return await original(client, *args, **kwargs)
+            args, kwargs = self._shown(call, args, kwargs)
+            with Frame(call):
+                return _returned(call, await original(client, *args, **kwargs))
+
+        return request
+
+    def processing(self, original: Function) -> Function:
+        """Make what stands around `_process_response`, sync or async: it is only looked at what goes in."""
+
+        def process_response(client: Any, *args: Any, **kwargs: Any) -> Any:
+            call = call_of(kwargs.get("options"))
+            if call is not None:
+                with guard:
+                    _received(call, kwargs["response"], streamed=bool(kwargs.get("stream")))
+            return original(client, *args, **kwargs)
+
+        return process_response
 
     def _opened(self, client: Any, args: Any, kwargs: Any) -> Call | None:
         """Open the call that the options describe; None when it is not to be recorded."""
         if not self.active or is_suppressed(client):
             return None
         with guard:
-            options = _options(args, kwargs, 1)
             if self._tape.looks_away():
                 return None
+            options = _options(args, kwargs)
             found = route(options.method, options.url)
             if found is None or type(options.post_parser) is PostParser:
                 return None
@@ -96,13 +103,14 @@ class Wrappers:
     def _shown(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """Give the arguments with our parser in a copy of the options: the user's may be used again."""
         with guard:
-            options = _options(args, kwargs, 1)
+            options = _options(args, kwargs)
             ours = copy.copy(options)
-            ours.post_parser = PostParser(call, options.post_parser)
+            vars(ours)["post_parser"] = PostParser(call, options.post_parser)  # a model sets as slowly as it is copied
             if call.endpoint.tells_usage_if_asked and self._tape.asks_for_usage(call.host):
                 ask_for_usage(ours, call)
-            replaced = {name: ours if arg is options else arg for name, arg in kwargs.items()}
-            return tuple(ours if arg is options else arg for arg in args), replaced
+            if "options" in kwargs:
+                return args, {**kwargs, "options": ours}
+            return (args[0], ours, *args[2:]), kwargs
         return args, kwargs
 
 
@@ -118,19 +126,23 @@ class PostParser:
     def __call__(self, parsed: Any) -> Any:
         """Look at a result; the user's own parser has the last word."""
         with guard:
-            if _is_stream(parsed):
-                watch(parsed, self.call)
-            elif self.call.wants_parsed:
-                self.call.answered(fields(parsed))
+            if not self.call.is_answered:  # to ask a model whether it is a stream takes its time
+                self._look_at(parsed)
         return self._users(parsed) if callable(self._users) else parsed
 
+    def _look_at(self, parsed: Any) -> None:
+        if _is_stream(parsed):
+            watch(parsed, self.call)
+        elif self.call.wants_parsed:
+            self.call.answered(fields(parsed))
 
-def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any], place: int) -> Any:
-    return kwargs["options"] if "options" in kwargs else args[place]
+
+def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    return kwargs["options"] if "options" in kwargs else args[1]
 
 
-def _call_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
-    options = kwargs["options"] if "options" in kwargs else args[0] if args else None
+def call_of(options: Any) -> Call | None:
+    """Give the call that was opened for a request, if there is one."""
     parser = getattr(options, "post_parser", None)
     return parser.call if type(parser) is PostParser else None
 
@@ -149,16 +161,21 @@ def _returned(call: Call, result: Any) -> Any:
 def _received(call: Call, response: Any, *, streamed: bool) -> None:
     headers = _headers(response.headers)
     call.note(_told(headers))
-    raw = response.request.headers.get("x-stainless-raw-response")
     if response.is_closed and response.is_stream_consumed and not streamed:
-        if raw or not call.wants_parsed:  # who asks for the raw response may never parse it
+        if not call.wants_parsed or _raw(response):  # who asks for the raw response may never parse it
             _read(call, response.content, headers.get("content-type", ""))
         return
     tee = None
-    if raw == "stream":
+    if _raw(response) == "stream":
         tee = Tee(call, headers.get("content-type", ""), headers.get("content-encoding", ""))
     response.stream = WatchedBytes(response.stream, call, tee)
     end_with(response, call)
+
+
+def _raw(response: Any) -> str | None:
+    """Give in which way the application has asked for the response itself, if it has."""
+    raw: str | None = response.request.headers.get("x-stainless-raw-response")
+    return raw
 
 
 def _read(call: Call, data: bytes, content_type: str) -> None:
@@ -185,6 +202,8 @@ def _told(headers: Mapping[str, str]) -> Attributes:
 
 def _is_complete(call: Call, result: Any) -> bool:
     """Say whether nothing is left to be read."""
+    if call.is_answered and not call.is_stream:
+        return True
     if _is_stream(result):
         if not call.watched:  # the client did not show it to the parser
             watch(result, call)
@@ -207,7 +226,8 @@ def _body(options: Any, found: Route) -> Mapping[str, Json]:
     """Give what will be sent: the body, with `extra_body` laid over it, as the client does, or the query of a GET;
     the files that go with it; and the ids of the path.
     """
-    query = fields(options.params) if str(options.method).lower() == "get" else {}
-    sent = {**query, **fields(options.json_data), **fields(getattr(options, "extra_json", None))}
-    files = uploads(options.files) if options.files else None
-    return given({**sent, **({"files": files} if files else {}), **found.ids})
+    query = fields(options.params) if options.params and str(options.method).lower() == "get" else {}
+    extra = getattr(options, "extra_json", None)
+    sent = {**query, **fields(options.json_data), **(fields(extra) if extra else {}), **found.ids}
+    files = uploads(options.files) if options.files else ()
+    return given({**sent, "files": files} if files else sent)

@@ -53,10 +53,15 @@ def tokens(usage: Json) -> Attributes:
     """Give the token counts of a usage; a detail that is not told of is absent."""
     told = fields(usage)
     sent, received = _details(told, _INPUT_DETAILS), _details(told, _OUTPUT_DETAILS)
-    cached = sent.get("cached_tokens_details")
-    found = pick(_TOTALS, told) | pick(_INPUT, sent) | pick(_OUTPUT, received)
-    return found | pick(_CACHED, cached) if cached else found
+    found = pick(_TOTALS, told)
+    for table, details in ((_INPUT, sent), (_OUTPUT, received), (_CACHED, sent.get("cached_tokens_details"))):
+        if details:
+            found |= pick(table, details)
+    return found
 
 
 def _details(usage: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:
-    return next((fields(usage[name]) for name in names if usage.get(name)), {})
+    for name in names:
+        if usage.get(name):
+            return fields(usage[name])
+    return {}

@@ -74,7 +74,7 @@ class Connections:
         with guard:
             for place, name, wrapper in list(self._places(module)) if self._active else ():
                 if (place, name) not in self._wrapped:
-                    stand_around(place, name, wrapper)
+                    stand_around(place, name, wrapper, self)
                     self._wrapped.add((place, name))
 
     def _places(self, module: ModuleType) -> Iterator[tuple[type, str, Any]]:
