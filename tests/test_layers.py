@@ -13,10 +13,10 @@ ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
     {"errors", "guard", "jsontext", "_version", "semconv", "settings", "transcript"},
-    {"content", "context", "interaction", "pricing", "provider"},
+    {"amendment", "content", "context", "interaction", "pricing", "provider"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
-    {"completion", "instrument", "__init__"},
+    {"completion", "file_record", "instrument", "__init__"},
 ]
 ALONE = {"testing"}
 MODULES = sorted(ROOT.rglob("*.py"))

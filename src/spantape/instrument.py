@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .guard import guard, logger
+from .manual.desk import Desk, opens_by
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .sinks.files import FileSpanExporter, Recordings
 
+_BY_HAND = "spantape.manual"
+
 _lock = threading.RLock()
 _active: Recording | None = None
+_stopped = False
+"""Whether what is told by hand is not to begin a recording any more."""
 
 
 def instrument(**settings: Any) -> None:
@@ -37,16 +42,17 @@ def instrument(**settings: Any) -> None:
     with _lock:
         if is_off(chosen):
             logger.info("spantape is switched off: nothing is recorded")
-        elif _active is None or (_active.of_environment and _active.settings != chosen):
+        elif _active is None or _active.gives_way_to(chosen):
             _record(chosen)
 
 
 def uninstrument() -> None:
     """Stop recording, write what is buffered, and give every library back the objects it had."""
-    global _active
+    global _active, _stopped  # noqa: PLW0603 - there is one recording per process
     with _lock:
         recording, _active = _active, None
         if recording is not None:
+            _stopped = True
             recording.stop()
 
 
@@ -63,6 +69,13 @@ def flush(timeout: float = 10.0) -> bool:
 
     forced = getattr(trace.get_tracer_provider(), "force_flush", None)
     return bool(forced(int(left * 1000))) and hooked if forced else hooked
+
+
+def flush_files(timeout: float = 10.0) -> None:
+    """Write all calls that have ended to the files, whatever becomes of what is sent."""
+    recording = _active
+    if recording is not None:
+        recording.flush_files(timeout)
 
 
 def recordings(base_dir: str | Path | None = None) -> Recordings:
@@ -104,25 +117,44 @@ def is_off(settings: Settings) -> bool:
     return not settings.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
-def _record(settings: Settings, *, of_environment: bool = False) -> None:
-    global _active  # noqa: PLW0603 - there is one recording per process
+def _record(settings: Settings, *, of_environment: bool = False, by_hand: bool = False) -> None:
+    global _active, _stopped
     uninstrument()
     guard.forget()
-    recording = Recording(settings, of_environment=of_environment)
+    recording = Recording(settings, of_environment=of_environment, by_hand=by_hand)
     recording.start()
-    _active = recording
+    _active, _stopped = recording, False
+
+
+def _desk() -> Desk | None:
+    """Give where calls are told by hand; the first one begins a recording, of such calls only, by the environment."""
+    global _stopped  # noqa: PLW0603
+    if _active is None and not _stopped:
+        from .settings import Settings
+
+        with _lock:
+            settings = Settings.load()
+            _stopped = is_off(settings)
+            if _active is None and not _stopped:
+                _record(settings, by_hand=True)
+    recording = _active
+    return recording.desk() if recording is not None else None
+
+
+opens_by(_desk)
 
 
 class Recording:
     """All parts, put together for one choice of settings."""
 
-    def __init__(self, settings: Settings, *, of_environment: bool = False) -> None:
+    def __init__(self, settings: Settings, *, of_environment: bool = False, by_hand: bool = False) -> None:
         from .provider import Tracing
         from .sinks import otlp
         from .sinks.files import FileSpanExporter, FileSpanProcessor
 
         self.settings = settings
-        self.of_environment = of_environment
+        self._of_environment, self._by_hand = of_environment, by_hand
+        self._desk: Desk | None = None
         self._exporter = FileSpanExporter(settings.base_dir)
         self._files = FileSpanProcessor(self._exporter, settings)
         self._silent: list[FileSpanExporter] = []
@@ -134,22 +166,40 @@ class Recording:
         """The folder that is recorded to, wherever the process has gone since."""
         return self._exporter.writer.base_dir
 
-    def start(self) -> None:
-        """Instrument the client libraries that are installed."""
-        from .instrumentors._tape import Tape
-        from .instrumentors.openai import SCOPE, OpenAIInstrumentor
+    def gives_way_to(self, settings: Settings) -> bool:
+        """Say whether `instrument()` begins anew: this was begun without it, with other settings or for less."""
+        return self._by_hand or (self._of_environment and self.settings != settings)
 
+    def start(self) -> None:
+        """Instrument the client libraries that are installed, unless calls are only told by hand."""
         if self.settings.global_provider:
             self._be_global()
         with guard:
             self._tracing.look()
+        if not self._by_hand:
+            self._instrument()
+        if logger.isEnabledFor(logging.INFO):  # to look up the versions takes as long as a call
+            logger.info("%s", self._about())
+
+    def desk(self) -> Desk:
+        """Give where calls are told by hand."""
+        if self._desk is None:
+            from .instrumentors._tape import Tape
+            from .manual.found import finder
+
+            tape = Tape.of(self.settings, _BY_HAND, self._tracing.starter(_BY_HAND), self._tracing.leaves_out)
+            self._desk = Desk(tape, finder(self.base_dir), keeps_all=self.settings.files)
+        return self._desk
+
+    def _instrument(self) -> None:
+        from .instrumentors._tape import Tape
+        from .instrumentors.openai import SCOPE, OpenAIInstrumentor
+
         instrumentor = OpenAIInstrumentor()
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
         tape = Tape.of(self.settings, SCOPE, self._tracing.starter(SCOPE), self._tracing.leaves_out)
         instrumentor.instrument(tape=tape, skip_dep_check=True)
-        if logger.isEnabledFor(logging.INFO):  # to look up the versions takes as long as a call
-            logger.info("%s", self._about())
 
     def stop(self) -> None:
         """Undo `start`."""
@@ -158,7 +208,8 @@ class Recording:
         from .provider import leave_all
 
         atexit.unregister(self._at_exit)
-        OpenAIInstrumentor().uninstrument()
+        if not self._by_hand:
+            OpenAIInstrumentor().uninstrument()
         end_in_flight()
         leave_all()
         for exporter in self._silent:
@@ -172,6 +223,11 @@ class Recording:
         with guard:
             return flush_all(self._all(), int(timeout * 1000))
         return False
+
+    def flush_files(self, timeout: float) -> None:
+        """Write all calls that have ended."""
+        with guard:
+            self._files.force_flush(int(timeout * 1000))
 
     def _processors_for(self, provider: Any) -> Sequence[SpanProcessor]:
         from .provider import processors_of

@@ -66,15 +66,14 @@ class Tracing:
         self.private = self._ours()
         self._choice = Choice((None, None), self.private, self.private)
 
-    def starter(self, scope: str) -> Callable[[str, Attributes], trace.Span]:
-        """Give the function that starts a scope's spans."""
+    def starter(self, scope: str) -> Callable[..., trace.Span]:
+        """Give the function that starts a scope's spans, by name, attributes and what else OpenTelemetry takes."""
 
-        def start(name: str, attributes: Attributes) -> trace.Span:
+        def start(name: str, attributes: Attributes, **options: Any) -> trace.Span:
+            asked = {"kind": SpanKind.CLIENT, "attributes": attributes, **options}
             with guard:  # a sampler or a processor of the application may raise
-                return self._span(self.look(), scope, name, attributes)
-            return self.private.get_tracer(scope, __version__).start_span(
-                name, kind=SpanKind.CLIENT, attributes=attributes
-            )
+                return self._span(self.look(), scope, name, asked)
+            return self.private.get_tracer(scope, __version__).start_span(name, **asked)
 
         return start
 
@@ -129,19 +128,17 @@ def _is_never_sampled(provider: Any) -> bool:
     return off and parent.is_valid and not parent.trace_flags.sampled
 
 
-def _sampled_span(choice: Choice, scope: str, name: str, attributes: Attributes) -> trace.Span:
-    tracer = choice.tracer(choice.provider, scope)
-    return tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+def _sampled_span(choice: Choice, scope: str, name: str, asked: dict[str, Any]) -> trace.Span:
+    return choice.tracer(choice.provider, scope).start_span(name, **asked)
 
 
-def _recorded_span(choice: Choice, scope: str, name: str, attributes: Attributes) -> trace.Span:
-    span = _sampled_span(choice, scope, name, attributes)
+def _recorded_span(choice: Choice, scope: str, name: str, asked: dict[str, Any]) -> trace.Span:
+    span = _sampled_span(choice, scope, name, asked)
     if span.is_recording() or choice.provider is choice.ours:
         return span
     # The application's sampler leaves it out: we record it under the same trace id, unsampled for everyone else.
-    context = otel_context.set_value(_LEFT_OUT, True)
-    tracer = choice.tracer(choice.ours, scope)
-    return tracer.start_span(name, context=context, kind=SpanKind.CLIENT, attributes=attributes)
+    context = otel_context.set_value(_LEFT_OUT, True, asked.get("context"))
+    return choice.tracer(choice.ours, scope).start_span(name, **{**asked, "context": context})
 
 
 class _Always(Sampler):

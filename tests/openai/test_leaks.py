@@ -26,6 +26,7 @@ import spantape
 from spantape import pricing
 from spantape import provider as providers
 from spantape.instrumentors._call import in_flight
+from spantape.instrumentors._ledger import ledger
 
 WARM_UP, TIMES = 10, 30
 PACKAGES = frozenset({"spantape", "opentelemetry", "openai", HTTP.__name__})
@@ -60,6 +61,7 @@ def alive() -> dict[str, int]:
     gc.collect()  # it may end a call, which is then to be written
     assert spantape.flush()
     pricing._flat.cache_clear()  # bounded, and made anew each minute
+    ledger._named.clear()  # bounded: the newest calls are known by their ids
     gc.collect()
     kinds = Counter(map(type, gc.get_objects()))
     found = {
@@ -71,6 +73,7 @@ def alive() -> dict[str, int]:
     return found | {
         "finalizers": len(weakref.finalize._registry),  # type: ignore[attr-defined]
         "in flight": len(in_flight),
+        "given": len(ledger._given),
         "relays": len(providers._relays),
         **{name: len(getattr(files._live, name)) for name in ("_running", "_finished", "_ended", "_shown")},
         "buffered": len(files._background._items),

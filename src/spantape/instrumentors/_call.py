@@ -18,6 +18,7 @@ from ..guard import guard
 from ..jsontext import Json, whole
 from ._endpoint import Endpoint, Join
 from ._failure import CANCELLED, failure, status_of
+from ._ledger import Ref, ledger
 from ._neighbours import is_counted_elsewhere
 from ._observer import Ended, Observer
 from ._tape import Tape
@@ -46,10 +47,12 @@ class Call:
             "_kept",
         ),
         *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
-        *("_clock", "_known", "span", "is_recording", "__weakref__"),
+        *("_clock", "_known", "_session", "span", "is_recording", "__weakref__"),
     )
 
-    def __init__(self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> None:
+    def __init__(
+        self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json], ago: float = 0.0
+    ) -> None:
         self._tape, self.endpoint = tape, endpoint
         self._first = itertools.count()
         self._dropped: list[str] = []
@@ -67,10 +70,13 @@ class Call:
         self._sent = body if endpoint.tells_usage_if_asked else {}  # it may hold whole files
         self.attempts = 0
         self.pulling = self.watched = self.is_stream = False
-        self._at, self._clock = time.time(), time.perf_counter()
+        self._at, self._clock = time.time() - ago, time.perf_counter() - ago
         self._known = _sampled_by(endpoint, where, body)
         whose = belonging()
-        self.span = tape.start_span(self._name(), self._known | self._shown(whose) if whose else self._known)
+        self._session: str | None = whose.get(semconv.SESSION_ID)
+        known = self._known | self._shown(whose) if whose else self._known
+        since = {"start_time": int(self._at * 1e9)} if ago else {}
+        self.span = tape.start_span(self._name(), known, **since)
         if self._observers:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
@@ -122,6 +128,16 @@ class Call:
         if len(self.chunks) >= self.endpoint.held:
             with guard:
                 self._fold()
+
+    def gave(self, answer: object) -> None:
+        """Take the object that the caller gets, to know the call by it later."""
+        if self.is_recording:
+            with guard:
+                ledger.give(answer, self.ref())
+
+    def ref(self) -> Ref:
+        """Give what stands for the call when it has long ended."""
+        return Ref(self.span.get_span_context(), self._session, getattr(self.span, "start_time", None) or 0)
 
     @property
     def is_told(self) -> bool:
@@ -207,8 +223,15 @@ class Call:
                 self._blame(error, told)
             with guard:
                 self._tell(seconds)
+            with guard:
+                self._list(told)
         with guard:  # a processor of the application's may raise
             self.span.end()
+
+    def _list(self, told: Attributes) -> None:
+        response_id = told.get(semconv.RESPONSE_ID)
+        if response_id and self.is_recording:
+            ledger.name(response_id, self.ref())
 
     def _tell(self, seconds: float) -> None:
         if self._observers:
@@ -250,7 +273,7 @@ class Call:
             with guard:
                 found |= self._estimated(found, body)
             with guard:
-                found |= self._tape.price(self._known | found, self._at)
+                found |= self._tape.price(self._known | self._learned | found, self._at)
             if self.is_recording:
                 with guard:
                     found |= self._tape.said(self.endpoint.answered, body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.trace import Span
 
@@ -20,7 +20,12 @@ from ._source import caller, nowhere
 if TYPE_CHECKING:
     from ..settings import Settings
 
-StartSpan: TypeAlias = Callable[[str, Attributes], Span]
+
+class StartSpan(Protocol):
+    """Starts a span; `options` are those of OpenTelemetry's `start_span`."""
+
+    def __call__(self, name: str, attributes: Attributes, **options: Any) -> Span:
+        """Give a span of a client's call, unless `options` say otherwise."""
 
 
 @dataclass(frozen=True)

@@ -120,8 +120,8 @@ def starter(provider: TracerProvider | None = None) -> StartSpan:
     """Give the function that starts spans with a provider's tracer; without one, with the global provider's."""
     tracer = trace.get_tracer(SCOPE, __version__, provider)
 
-    def start(name: str, attributes: Attributes) -> Span:
-        return tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+    def start(name: str, attributes: Attributes, **options: Any) -> Span:
+        return tracer.start_span(name, attributes=attributes, **{"kind": SpanKind.CLIENT, **options})
 
     return start
 

@@ -117,7 +117,9 @@ class PostParser:
                 watch(parsed, self.call)
             elif self.call.wants_parsed:
                 self.call.answered(fields(parsed))
-        return self._users(parsed) if callable(self._users) else parsed
+        result = self._users(parsed) if callable(self._users) else parsed
+        self.call.gave(result)
+        return result
 
 
 def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any], place: int) -> Any:
@@ -132,6 +134,7 @@ def _call_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
 
 def _returned(call: Call, result: Any) -> Any:
     """Take what the client gives back, and give it on: the very same object."""
+    call.gave(result)
     with guard:
         if _is_complete(call, result):
             call.end()

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from ...guard import guard
 from ...interaction import is_ours
 from .._background import Background
-from .exporter import Ended, FileSpanExporter
+from .exporter import Ended, FileSpanExporter, Item, item
 from .live import Live
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class FileSpanProcessor(SpanProcessor):
     def __init__(self, exporter: FileSpanExporter, settings: Settings) -> None:
         self._exporter = exporter
         self._live = Live(exporter.writer, settings.latest_size)
-        self._background: Background[Ended] = Background(
+        self._background: Background[Item] = Background(
             exporter.write,
             size=settings.buffer_size,
             interval=settings.flush_interval,
@@ -41,12 +41,13 @@ class FileSpanProcessor(SpanProcessor):
                 self._background.stir()
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Take a call that has ended."""
+        """Take a call that has ended, or what is learned of one later."""
         with guard:
-            if is_ours(span):
-                call = Ended(span)
-                self._live.finished(span.context.span_id, call)
-                self._background.put(call)
+            ended = item(span)
+            if isinstance(ended, Ended):
+                self._live.finished(span.context.span_id, ended)
+            if ended is not None:
+                self._background.put(ended)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write all that is buffered and bring the live view up to date."""

@@ -1,0 +1,142 @@
+"""`record_llm_interaction(...)`: a call told in up to three stages, which find each other by what they say."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from .. import semconv
+from ..amendment import FINALIZED
+from ..context import Belonging, current
+from ..guard import guard
+from ..instrumentors._call import ABANDONED, Call
+from ..instrumentors._failure import failure_told
+from ..instrumentors._ledger import Ref
+from ..instrumentors._mapping import number
+from ..interaction import id_of
+from ..jsontext import Json, dumps, text
+from . import answers
+from .call import opened
+from .desk import desk
+from .finalize import amend, message_id_of
+
+Key: TypeAlias = bytes
+Told: TypeAlias = dict[str, Any]
+
+_MOST = 1000
+_SAME = ("session_id", "role_name", "step_id", "round_index", "prompt")
+_ANSWER = frozenset({"prompt", "response", "success", "error_message", "performance_metrics", "usage", "message_id"})
+_ASKED = frozenset(Belonging.__dataclass_fields__) | {"provider", "model"}
+
+
+class Begun(NamedTuple):
+    """A call whose end is to be told, and its metadata, which grows until then."""
+
+    call: Call
+    metadata: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+
+_begun: OrderedDict[Key, deque[Begun]] = OrderedDict()
+_ended: OrderedDict[Key, Ref] = OrderedDict()
+
+
+def record_llm_interaction(
+    session_id: str | int | None = None,
+    role_name: str | None = None,
+    prompt: Any = None,
+    response: Any = None,
+    success: bool = True,
+    **details: Any,
+) -> str | None:
+    """Record a call by what is known of it: at once, or in stages named by `metadata={"stage": …}`.
+
+    `started`, `completed` and `finalized` make one record when they say the same session, role, step, round and prompt.
+    Further keywords: `step_id`, `round_index`, `message_id`, `provider`, `model`, `error_message`,
+    `performance_metrics`, `usage`, `user_id`, `agent_key`, `conversation_id`, `topic`; any other one becomes metadata.
+    Gives the interaction's id; None when nothing is recorded.
+    """
+    with guard:
+        given = {"session_id": session_id, "role_name": role_name, "prompt": prompt, **details}
+        metadata = dict(given.pop("metadata", None) or {})
+        stage = metadata.pop("stage", None) or "completed"
+        told = {**given, "response": response, "success": success, "metadata": metadata}
+        ref = _STAGES.get(str(stage), _complete)(_key(given), told)
+        return id_of(ref.context) if ref is not None else None
+    return None
+
+
+def _start(key: Key, told: Told) -> Ref | None:
+    begun = _open(told)
+    if begun is None:
+        return None
+    _begun.setdefault(key, deque(maxlen=_MOST)).append(begun)
+    while len(_begun) > _MOST:
+        for forgotten in _begun.popitem(last=False)[1]:
+            forgotten.call.end(ABANDONED)
+    return begun.call.ref()
+
+
+def _complete(key: Key, told: Told, stage: str | None = None) -> Ref | None:
+    begun = _taken(key) or _open(told, is_over=True)
+    if begun is None:
+        return None
+    with guard:
+        begun.call.note({semconv.STAGE: stage, **_learned(told, begun)})
+        begun.call.answered(answers.answered(told["response"] or None, told.get("usage"), {}))
+    begun.call.end()
+    _ended[key] = ref = begun.call.ref()
+    if len(_ended) > _MOST:
+        _ended.popitem(last=False)
+    return ref
+
+
+def _finalize(key: Key, told: Told) -> Ref | None:
+    here, ref = desk(), _ended.get(key)
+    if ref is None or here is None:
+        return _complete(key, told, FINALIZED)
+    amend(here, ref, {name: told[name] for name in ("message_id", "metadata") if name in told})
+    return ref
+
+
+_STAGES = {"started": _start, "completed": _complete, FINALIZED: _finalize}
+
+
+def _key(given: Mapping[str, Any]) -> Key:
+    return hashlib.blake2b(dumps([given.get(name) for name in _SAME]), digest_size=16).digest()
+
+
+def _taken(key: Key) -> Begun | None:
+    """Give the call that was begun last: one before it with the same words has failed, and nobody has said so."""
+    begun = _begun.get(key)
+    last = begun.pop() if begun else None
+    if not begun:
+        _begun.pop(key, None)
+    return last
+
+
+def _open(told: Told, *, is_over: bool = False) -> Begun | None:
+    asked = {name: value for name, value in told.items() if name in _ASKED}
+    others = {name: value for name, value in told.items() if name not in _ASKED | _ANSWER}
+    metadata = {**current().metadata, **others, **told["metadata"]}
+    whole = {"provider": None, "model": None, **asked, "messages": told["prompt"], "metadata": metadata}
+    milliseconds = number((told.get("performance_metrics") or {}).get("response_time_ms"))
+    call = opened(whole, (milliseconds or 0.0) / 1000)
+    # Told when it is over, a call took as long as is said: the time until here says nothing.
+    return None if call is None else Begun(call, metadata, {"response_time_ms": None} if is_over else {})
+
+
+def _learned(told: Told, begun: Begun) -> dict[str, Json]:
+    """Give what may have come with the end only."""
+    failed = {} if told["success"] else failure_told({"message": told.get("error_message")})
+    metrics = {**begun.metrics, **(told.get("performance_metrics") or {})}
+    return {
+        semconv.PROVIDER: told.get("provider"),
+        semconv.REQUEST_MODEL: told.get("model"),
+        semconv.MESSAGE_ID: message_id_of(told.get("message_id")),
+        semconv.PERFORMANCE: text(metrics) if metrics else None,
+        semconv.METADATA: {**begun.metadata, **told["metadata"]} or None,
+        **failed,
+    }
