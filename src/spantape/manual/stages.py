@@ -27,8 +27,8 @@ Told: TypeAlias = dict[str, Any]
 
 _MOST = 1000
 _SAME = ("session_id", "role_name", "step_id", "round_index", "prompt")
-_ANSWER = frozenset({"prompt", "response", "success", "error_message", "performance_metrics", "usage", "message_id"})
-_ASKED = frozenset(Belonging.__dataclass_fields__) | {"provider", "model"}
+_ASKED = (frozenset(Belonging.__dataclass_fields__) - {"metadata"}) | {"provider", "model"}
+_KNOWN = _ASKED | {"prompt", "message_id", "error_message", "performance_metrics", "usage"}
 
 
 class Begun(NamedTuple):
@@ -62,7 +62,8 @@ def record_llm_interaction(
         given = {"session_id": session_id, "role_name": role_name, "prompt": prompt, **details}
         metadata = dict(given.pop("metadata", None) or {})
         stage = metadata.pop("stage", None) or "completed"
-        told = {**given, "response": response, "success": success, "metadata": metadata}
+        others = {name: given.pop(name) for name in given.keys() - _KNOWN}
+        told = {**given, "response": response, "success": success, "metadata": {**others, **metadata}}
         ref = _STAGES.get(str(stage), _complete)(_key(given), told)
         return id_of(ref.context) if ref is not None else None
     return None
@@ -119,8 +120,7 @@ def _taken(key: Key) -> Begun | None:
 
 def _open(told: Told, *, is_over: bool = False) -> Begun | None:
     asked = {name: value for name, value in told.items() if name in _ASKED}
-    others = {name: value for name, value in told.items() if name not in _ASKED | _ANSWER}
-    metadata = {**current().metadata, **others, **told["metadata"]}
+    metadata = {**current().metadata, **told["metadata"]}
     whole = {"provider": None, "model": None, **asked, "messages": told["prompt"], "metadata": metadata}
     milliseconds = number((told.get("performance_metrics") or {}).get("response_time_ms"))
     call = opened(whole, (milliseconds or 0.0) / 1000)
