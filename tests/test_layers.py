@@ -12,11 +12,11 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
-    {"errors", "guard", "jsontext", "_version", "semconv", "settings", "transcript"},
+    {"calls", "errors", "guard", "jsontext", "_version", "semconv", "settings", "transcript"},
     {"amendment", "content", "context", "interaction", "pricing", "provider"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
-    {"completion", "file_record", "instrument", "__init__"},
+    {"collector", "completion", "file_record", "instrument", "__init__"},
 ]
 ALONE = {"testing"}
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -11,10 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .errors import QueryError, SettingError, SpantapeError
+from .errors import PushError, QueryError, SettingError, SpantapeError
 from .instrument import flush, instrument, recordings, uninstrument
 
 if TYPE_CHECKING:
+    from .collector import push
     from .context import session
     from .file_record import get_session_llm_interactions, llm_file_record
     from .manual.call import call
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .manual.stages import record_llm_interaction
 
 __all__ = [
+    "PushError",
     "QueryError",
     "SettingError",
     "SpantapeError",
@@ -35,6 +37,7 @@ __all__ = [
     "get_session_llm_interactions",
     "instrument",
     "llm_file_record",
+    "push",
     "record_llm_interaction",
     "recordings",
     "session",
@@ -50,6 +53,7 @@ _HOMES = {
     "finish_call": "manual.held",
     "get_session_llm_interactions": "file_record",
     "llm_file_record": "file_record",
+    "push": "collector",
     "record_llm_interaction": "manual.stages",
     "session": "context",
     "start_call": "manual.held",

@@ -149,7 +149,7 @@ class Recording:
 
     def __init__(self, settings: Settings, *, of_environment: bool = False, by_hand: bool = False) -> None:
         from .provider import Tracing
-        from .sinks import otlp
+        from .sinks import jsonl, otlp, traces
         from .sinks.files import FileSpanExporter, FileSpanProcessor
 
         self.settings = settings
@@ -158,6 +158,7 @@ class Recording:
         self._exporter = FileSpanExporter(settings.base_dir)
         self._files = FileSpanProcessor(self._exporter, settings)
         self._silent: list[FileSpanExporter] = []
+        self._lines = list(filter(None, (jsonl.processor(settings), traces.processor(settings, self.base_dir))))
         self._otlp = otlp.processor(settings)
         self._tracing = Tracing(settings.tracer_provider, self._processors_for, everything=settings.files)
 
@@ -226,8 +227,10 @@ class Recording:
 
     def flush_files(self, timeout: float) -> None:
         """Write all calls that have ended."""
+        from .provider import flush_all
+
         with guard:
-            self._files.force_flush(int(timeout * 1000))
+            flush_all([self._files, *self._lines], int(timeout * 1000))
 
     def _processors_for(self, provider: Any) -> Sequence[SpanProcessor]:
         from .provider import processors_of
@@ -241,6 +244,7 @@ class Recording:
         if self.settings.files:
             self._silence(theirs)
             chosen.append(self._files)
+        chosen += self._lines
         otlp.tell_who_sends_content(theirs, self.settings)
         if self._otlp is not None and not otlp.is_sent_by(theirs, self.settings):
             chosen.append(self._otlp)
@@ -264,7 +268,7 @@ class Recording:
             trace.set_tracer_provider(self._tracing.private)
 
     def _all(self) -> list[SpanProcessor]:
-        return [self._files] + ([self._otlp] if self._otlp is not None else [])
+        return [self._files, *self._lines, *([self._otlp] if self._otlp is not None else [])]
 
     def _at_exit(self) -> None:
         from .instrumentors._call import end_in_flight

@@ -75,6 +75,17 @@ _ERROR = {
     "status_code": semconv.HTTP_STATUS,
     "provider_type": semconv.PROVIDER_ERROR_TYPE,
 }
+_OWN = {
+    "session_topic": semconv.TOPIC,
+    "api_response_time": semconv.SERVER_TIME,
+    "model_used": semconv.RESPONSE_MODEL,
+    "stream_end": semconv.STREAM_END,
+    "response_status": semconv.RESPONSE_STATUS,
+    "counted_tokens": semconv.COUNTED_TOKENS,
+    "content_dropped": semconv.CONTENT_DROPPED,
+}
+OWN_METADATA = frozenset({"stage", *_OWN})
+"""What the metadata holds that nobody has given to a session."""
 _SERVER = {"address": semconv.SERVER_ADDRESS, "port": semconv.SERVER_PORT}
 _STATUSES = {"Timeout": "timeout", "Cancelled": "cancelled"}
 _CODE = {"function": semconv.CODE_FUNCTION, "file": semconv.CODE_FILE, "line": semconv.CODE_LINE}
@@ -214,18 +225,9 @@ def _belonging(span: ReadableSpan, found: Found) -> dict[str, Json]:
 
 
 def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
-    own = {
-        "stage": found.get(semconv.STAGE, "completed") if span.end_time else "started",
-        "session_topic": found.get(semconv.TOPIC),
-        "api_response_time": found.get(semconv.SERVER_TIME),
-        "model_used": found.get(semconv.RESPONSE_MODEL),
-        "stream_end": found.get(semconv.STREAM_END),
-        "response_status": found.get(semconv.RESPONSE_STATUS),
-        "counted_tokens": found.get(semconv.COUNTED_TOKENS),
-        "content_dropped": _listed(found.get(semconv.CONTENT_DROPPED)),
-    }
+    stage = found.get(semconv.STAGE, "completed") if span.end_time else "started"
+    said = {"stage": stage, **_pick(_OWN, found)}
     given = jsontext.loads_or(found.get(semconv.METADATA), {})
-    said = {key: value for key, value in own.items() if value is not None}
     return said | {key: value for key, value in given.items() if key not in said} if isinstance(given, dict) else said
 
 

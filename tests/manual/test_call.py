@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,10 @@ CLAUDE: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
+def _forget() -> None:
     from spantape.guard import guard
 
     guard.forget()
-    yield
 
 
 def test_one_span_and_one_record(recorded: Recorded) -> None:

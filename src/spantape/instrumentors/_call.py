@@ -13,7 +13,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from .. import semconv
 from ..content import Attributes
-from ..context import belonging
+from ..context import belonging, opened
 from ..guard import guard
 from ..jsontext import Json, whole
 from ._endpoint import Endpoint, Join
@@ -47,7 +47,7 @@ class Call:
             "_kept",
         ),
         *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
-        *("_clock", "_known", "_session", "span", "is_recording", "__weakref__"),
+        *("_clock", "_known", "_session", "_around", "span", "is_recording", "__weakref__"),
     )
 
     def __init__(
@@ -73,6 +73,7 @@ class Call:
         self._at, self._clock = time.time() - ago, time.perf_counter() - ago
         self._known = _sampled_by(endpoint, where, body)
         whose = belonging()
+        self._around = opened()
         self._session: str | None = whose.get(semconv.SESSION_ID)
         known = self._known | self._shown(whose) if whose else self._known
         since = {"start_time": int(self._at * 1e9)} if ago else {}
@@ -142,7 +143,7 @@ class Call:
     @property
     def is_told(self) -> bool:
         """Whether anybody learns of the call: a span that is recorded, metrics, events."""
-        return self.is_recording or bool(self._observers)
+        return self.is_recording or bool(self._observers) or bool(self._around)
 
     @property
     def is_answered(self) -> bool:
@@ -224,14 +225,17 @@ class Call:
             with guard:
                 self._tell(seconds)
             with guard:
-                self._list(told)
+                self._list(told, seconds)
         with guard:  # a processor of the application's may raise
             self.span.end()
 
-    def _list(self, told: Attributes) -> None:
+    def _list(self, told: Attributes, seconds: float) -> None:
+        """Let it be found again, and counted by the sessions around."""
         response_id = told.get(semconv.RESPONSE_ID)
         if response_id and self.is_recording:
             ledger.name(response_id, self.ref())
+        for one in set(self._around):
+            one.calls.add(self._known | told, seconds)
 
     def _tell(self, seconds: float) -> None:
         if self._observers:

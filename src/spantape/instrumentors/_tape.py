@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from opentelemetry.trace import Span
 
 from ..content import Attributes, ContentPolicy, without_content
+from ..context import opened
 from ..jsontext import Json
 from ._endpoint import Reader
 from ._estimate import Estimator, estimator
@@ -67,7 +68,7 @@ class Tape:
 
     def looks_away(self) -> bool:
         """Say whether nobody would learn of a call that is made now."""
-        return self.leaves_out() and not any(observer.is_on() for observer in self.observers)
+        return self.leaves_out() and not opened() and not any(observer.is_on() for observer in self.observers)
 
 
 def _observers(settings: Settings, scope: str) -> tuple[Observer, ...]:

@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 
 from ..instrumentors._ledger import Ref
 from ..sinks.files.arrays import Record
-from ..sinks.files.search import newest
+from ..sinks.files.lookup import newest
 
 
 def finder(base_dir: Path) -> Callable[[str], Ref | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...amendment import Amendment
 from ...interaction import Interaction
 from ...jsontext import Json
-from . import layout, search
+from . import layout, lookup
 
 _MOST = 1000
 
@@ -24,7 +24,7 @@ class Amender:
         """Give the record that takes the place of the one on disk."""
         date = amendment.timestamp[:10]
         places = layout.session_file(amendment.session_id, date), layout.date_file(date)
-        record = search.last((self._base_dir / place for place in places), amendment.id)
+        record = lookup.last((self._base_dir / place for place in places), amendment.id)
         if record is not None:
             return amendment.applied(record)
         self._early.setdefault(amendment.id, []).append(amendment)
