@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .errors import PushError, QueryError, SettingError, SpantapeError
+from .filter import Filter
 from .instrument import flush, instrument, recordings, uninstrument
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .manual.stages import record_llm_interaction
 
 __all__ = [
+    "Filter",
     "PushError",
     "QueryError",
     "SettingError",

@@ -106,6 +106,19 @@ def join_environment() -> None:
             _record(settings, of_environment=True)
 
 
+def join_run() -> None:
+    """Record as `instrument()` does, in a program that `spantape run` has started.
+
+    When the program calls `instrument()` itself, with other settings, these hold.
+    """
+    from .settings import Settings
+
+    with guard, _lock:
+        settings = Settings.load()
+        if _active is None and not is_off(settings):
+            _record(settings, of_environment=True)
+
+
 def writes_files() -> bool:
     """Say whether `instrument()` is recording to files."""
     recording = _active

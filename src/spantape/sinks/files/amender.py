@@ -9,6 +9,7 @@ from ...amendment import Amendment
 from ...interaction import Interaction
 from ...jsontext import Json
 from . import layout, lookup
+from .catalog import Catalog
 
 _MOST = 1000
 
@@ -17,14 +18,14 @@ class Amender:
     """Finds what is amended in the files of the call; what isn't there yet is amended when it comes."""
 
     def __init__(self, base_dir: Path) -> None:
-        self._base_dir = base_dir
+        self._catalog = Catalog(base_dir)
         self._early: OrderedDict[str, list[Amendment]] = OrderedDict()
 
     def amended(self, amendment: Amendment) -> dict[str, Json]:
         """Give the record that takes the place of the one on disk."""
         date = amendment.timestamp[:10]
         places = layout.session_file(amendment.session_id, date), layout.date_file(date)
-        record = lookup.last((self._base_dir / place for place in places), amendment.id)
+        record = lookup.last(self._catalog, places, amendment.id)
         if record is not None:
             return amendment.applied(record)
         self._early.setdefault(amendment.id, []).append(amendment)

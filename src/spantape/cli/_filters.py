@@ -1,0 +1,48 @@
+"""The filters that all lists share, read once into the `Filter` that Python and URLs use, too."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..errors import QueryError
+from ..filter import STATUSES, Filter
+
+_OPTIONS = {
+    "since": ("--since", "TIME", "From then on: 15m, 2h, 7d (ago), today, yesterday, or an ISO date."),
+    "until": ("--until", "TIME", "Before then."),
+    "session": ("--session", "ID", "Of this session."),
+    "user": ("--user", "ID", "Of this user."),
+    "agent": ("--agent", "KEY", "Of this agent."),
+    "model": ("--model", "NAME", "Of this model."),
+    "provider": ("--provider", "NAME", "Of this provider."),
+    "status": ("--status", "WORD", f"Ended so: {', '.join(STATUSES)}."),
+    "error": ("--error", "TYPE", "With this error: its type, its code or the HTTP status."),
+    "trace": ("--trace", "ID", "In this trace, by its id or how that begins."),
+    "min_latency": ("--min-latency", "TIME", "That took at least so long: 500ms, 5s."),
+    "min_cost": ("--min-cost", "AMOUNT", "That cost at least so much."),
+    "tag": ("--tag", "KEY=VALUE", "With this in its metadata."),
+    "q": ("-q", "TEXT", "In which this was said, by anyone."),
+}
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a filter, as one `Filter` named `where`."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return command(*args, where=_read({name: kwargs.pop(f"by_{name}") for name in _OPTIONS}), **kwargs)
+
+    for name, (flag, metavar, about) in reversed(_OPTIONS.items()):
+        run = click.option(flag, f"by_{name}", metavar=metavar, help=about)(run)
+    return run
+
+
+def _read(given: dict[str, str | None]) -> Filter:
+    try:
+        return Filter.parse(**given)
+    except QueryError as error:
+        raise click.UsageError(str(error)) from error

@@ -1,0 +1,61 @@
+"""`spantape trace ID`: the calls of one trace, over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from ..filter import Filter
+from ..sinks.files.reader import Recordings
+from . import _format as form
+from ._columns import COLUMNS, Column, Record, dig
+from ._filters import filters
+from ._output import Output, output
+from ._place import place
+
+_SHAPES = {
+    100: "id,when,status,model,tokens,cost,latency,timeline,said",
+    60: "id,when,status,latency,timeline,said",
+    0: "id,timeline",
+}
+_WIDTH = 20
+
+
+@click.command("trace")
+@click.argument("trace_id", metavar="ID")
+@filters
+@output
+@place
+def command(recordings: Recordings, where: Filter, trace_id: str, output: Output) -> None:
+    """Show the calls of a trace in the order in which they began, with bars over its time."""
+    from dataclasses import replace
+
+    calls = sorted(recordings.iter_latest(replace(where, trace=trace_id)), key=_start)
+    output.emit(calls, _SHAPES, COLUMNS | _over(calls))
+
+
+def _over(calls: Sequence[Record]) -> dict[str, Column]:
+    """Give the columns that place each call in the time of all."""
+    first = min(map(_start, calls), default=0.0)
+    whole = max((_start(call) + _took(call) for call in calls), default=0.0) - first
+
+    def timeline(record: Record) -> str:
+        if not whole:
+            return ""
+        before = round((_start(record) - first) / whole * _WIDTH)
+        return " " * before + (form.bar(_took(record), whole, _WIDTH) or "▏")
+
+    since = Column(
+        lambda record: _start(record) - first, lambda record: "+" + form.duration((_start(record) - first) * 1000)
+    )
+    return {"when": since._replace(right=True), "timeline": Column(_took, timeline)}
+
+
+def _start(record: Record) -> float:
+    moment = form.when(record.get("timestamp"))
+    return moment.timestamp() if moment else 0.0
+
+
+def _took(record: Record) -> float:
+    return float(dig(record, "timing.duration_ms") or 0) / 1000
