@@ -61,7 +61,8 @@ def alive() -> dict[str, int]:
     gc.collect()  # it may end a call, which is then to be written
     assert spantape.flush()
     pricing._flat.cache_clear()  # bounded, and made anew each minute
-    ledger._named.clear()  # bounded: the newest calls are known by their ids
+    ledger._named.clear()  # bounded: the newest calls are known by their ids, and by what they gave
+    ledger._given.clear()
     gc.collect()
     kinds = Counter(map(type, gc.get_objects()))
     found = {
@@ -73,7 +74,6 @@ def alive() -> dict[str, int]:
     return found | {
         "finalizers": len(weakref.finalize._registry),  # type: ignore[attr-defined]
         "in flight": len(in_flight),
-        "given": len(ledger._given),
         "relays": len(providers._relays),
         **{name: len(getattr(files._live, name)) for name in ("_running", "_finished", "_ended", "_shown")},
         "buffered": len(files._background._items),

@@ -47,7 +47,7 @@ class Call:
             "_kept",
         ),
         *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
-        *("_clock", "_known", "_session", "_around", "span", "is_recording", "__weakref__"),
+        *("_clock", "_known", "_session", "_around", "_gave", "span", "is_recording", "__weakref__"),
     )
 
     def __init__(
@@ -74,6 +74,7 @@ class Call:
         self._known = _sampled_by(endpoint, where, body)
         whose = belonging()
         self._around = opened()
+        self._gave = 0
         self._session: str | None = whose.get(semconv.SESSION_ID)
         known = self._known | self._shown(whose) if whose else self._known
         since = {"start_time": int(self._at * 1e9)} if ago else {}
@@ -132,7 +133,8 @@ class Call:
 
     def gave(self, answer: object) -> None:
         """Take the object that the caller gets, to know the call by it later."""
-        if self.is_recording:
+        if self.is_recording and self._gave != id(answer):
+            self._gave = id(answer)
             with guard:
                 ledger.give(answer, self.ref())
 

@@ -31,7 +31,7 @@ class Ledger:
     def __init__(self) -> None:
         # Ordered: the oldest goes in one step, whatever other threads do meanwhile.
         self._named: OrderedDict[str, Ref] = OrderedDict()
-        self._given: OrderedDict[int, tuple[weakref.KeyedRef[int, Any], Ref]] = OrderedDict()
+        self._given: OrderedDict[int, tuple[weakref.ref[Any], Ref]] = OrderedDict()
 
     def name(self, key: str, ref: Ref) -> None:
         """Know a call by a response's id, or by the interaction's."""
@@ -42,14 +42,9 @@ class Ledger:
     def give(self, answer: object, ref: Ref) -> None:
         """Know a call by an object."""
         if type(answer).__weakrefoffset__:
-            self._given[id(answer)] = weakref.KeyedRef(answer, self._dropped, id(answer)), ref
+            self._given[id(answer)] = weakref.ref(answer), ref
             if len(self._given) > _MOST:
                 self._given.popitem(last=False)
-
-    def _dropped(self, reference: weakref.KeyedRef[int, Any]) -> None:
-        held = self._given.get(reference.key)
-        if held is not None and held[0] is reference:
-            self._given.pop(reference.key, None)
 
     def of(self, thing: object) -> Ref | None:
         """Give the call that an object or an id belongs to; None when it isn't known, or not any more."""
