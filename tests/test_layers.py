@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
-    {"calls", "errors", "guard", "jsontext", "_version", "moments", "semconv", "settings", "transcript"},
+    {"calls", "errors", "guard", "jsontext", "_version", "moments", "opening", "semconv", "settings", "transcript"},
     {"amendment", "content", "context", "filter", "interaction", "pricing", "provider"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},

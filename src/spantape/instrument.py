@@ -17,6 +17,7 @@ from .manual.desk import Desk, opens_by
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
+    from .instrumentors._tape import Tape
     from .settings import Settings
     from .sinks.files import FileSpanExporter, Recordings
 
@@ -186,34 +187,34 @@ class Recording:
 
     def start(self) -> None:
         """Instrument the client libraries that are installed, unless calls are only told by hand."""
+        from .instrumentors import openai
+
         if self.settings.global_provider:
             self._be_global()
         with guard:
             self._tracing.look()
         if not self._by_hand:
-            self._instrument()
+            self._instrument(openai.OpenAIInstrumentor(), openai.SCOPE)
         if logger.isEnabledFor(logging.INFO):  # to look up the versions takes as long as a call
             logger.info("%s", self._about())
+
+    def _instrument(self, instrumentor: Any, scope: str, **how: Any) -> None:
+        if instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
+        instrumentor.instrument(tape=self._tape(scope), skip_dep_check=True, **how)
+
+    def _tape(self, scope: str) -> Tape:
+        from .instrumentors._tape import Tape
+
+        return Tape.of(self.settings, scope, self._tracing.starter(scope), self._tracing.leaves_out)
 
     def desk(self) -> Desk:
         """Give where calls are told by hand."""
         if self._desk is None:
-            from .instrumentors._tape import Tape
             from .manual.found import finder
 
-            tape = Tape.of(self.settings, _BY_HAND, self._tracing.starter(_BY_HAND), self._tracing.leaves_out)
-            self._desk = Desk(tape, finder(self.base_dir), keeps_all=self.settings.files)
+            self._desk = Desk(self._tape(_BY_HAND), finder(self.base_dir), keeps_all=self.settings.files)
         return self._desk
-
-    def _instrument(self) -> None:
-        from .instrumentors._tape import Tape
-        from .instrumentors.openai import SCOPE, OpenAIInstrumentor
-
-        instrumentor = OpenAIInstrumentor()
-        if instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
-        tape = Tape.of(self.settings, SCOPE, self._tracing.starter(SCOPE), self._tracing.leaves_out)
-        instrumentor.instrument(tape=tape, skip_dep_check=True)
 
     def stop(self) -> None:
         """Undo `start`."""

@@ -14,7 +14,6 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, ParentBased, Sampler, SamplingResult
-from opentelemetry.trace import SpanKind
 
 from ._version import __version__
 from .guard import guard
@@ -23,7 +22,7 @@ from .interaction import has_our_scope
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-    from .content import Attributes
+    from .opening import Opening
 
 _ATTRIBUTES = 512
 _AT_SHUTDOWN = 2000
@@ -66,14 +65,13 @@ class Tracing:
         self.private = self._ours()
         self._choice = Choice((None, None), self.private, self.private)
 
-    def starter(self, scope: str) -> Callable[..., trace.Span]:
-        """Give the function that starts a scope's spans, by name, attributes and what else OpenTelemetry takes."""
+    def starter(self, scope: str) -> Callable[[Opening], trace.Span]:
+        """Give the function that starts a scope's spans."""
 
-        def start(name: str, attributes: Attributes, **options: Any) -> trace.Span:
-            asked = {"kind": SpanKind.CLIENT, "attributes": attributes, **options}
+        def start(opening: Opening) -> trace.Span:
             with guard:  # a sampler or a processor of the application may raise
-                return self._span(self.look(), scope, name, asked)
-            return self.private.get_tracer(scope, __version__).start_span(name, **asked)
+                return self._span(self.look(), scope, opening)
+            return opening.span(self.private.get_tracer(scope, __version__))
 
         return start
 
@@ -128,17 +126,17 @@ def _is_never_sampled(provider: Any) -> bool:
     return off and parent.is_valid and not parent.trace_flags.sampled
 
 
-def _sampled_span(choice: Choice, scope: str, name: str, asked: dict[str, Any]) -> trace.Span:
-    return choice.tracer(choice.provider, scope).start_span(name, **asked)
+def _sampled_span(choice: Choice, scope: str, opening: Opening) -> trace.Span:
+    return opening.span(choice.tracer(choice.provider, scope))
 
 
-def _recorded_span(choice: Choice, scope: str, name: str, asked: dict[str, Any]) -> trace.Span:
-    span = _sampled_span(choice, scope, name, asked)
+def _recorded_span(choice: Choice, scope: str, opening: Opening) -> trace.Span:
+    span = _sampled_span(choice, scope, opening)
     if span.is_recording() or choice.provider is choice.ours:
         return span
     # The application's sampler leaves it out: we record it under the same trace id, unsampled for everyone else.
-    context = otel_context.set_value(_LEFT_OUT, True, asked.get("context"))
-    return choice.tracer(choice.ours, scope).start_span(name, **{**asked, "context": context})
+    left_out = opening._replace(context=otel_context.set_value(_LEFT_OUT, True, opening.context))
+    return left_out.span(choice.tracer(choice.ours, scope))
 
 
 class _Always(Sampler):

@@ -12,7 +12,7 @@ import pytest
 
 from spantape.content import ContentPolicy
 from spantape.instrumentors._tape import Tape
-from spantape.instrumentors.openai import SCOPE, realtime, starter
+from spantape.instrumentors.openai import SCOPE, realtime
 from spantape.instrumentors.openai.realtime_turns import RealtimeTurns
 from spantape.instrumentors.openai.response_turns import LiveTurns, ResponsesTurns
 from spantape.instrumentors.openai.turns import Line, kind_of
@@ -74,7 +74,7 @@ def broken(event: Any) -> Iterator[Any]:
 def line() -> Line:
     from opentelemetry.sdk.trace import TracerProvider
 
-    return Line(Tape.of(Settings.load(cost=False), SCOPE, starter(TracerProvider(shutdown_on_exit=False))), {}, None)
+    return Line(Tape.alone(SCOPE, tracer_provider=TracerProvider(shutdown_on_exit=False)), {}, None)
 
 
 @pytest.mark.parametrize("kind", ["realtime", "responses", "live"])

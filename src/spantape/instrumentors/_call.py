@@ -16,6 +16,7 @@ from ..content import Attributes
 from ..context import belonging, opened
 from ..guard import guard
 from ..jsontext import Json, whole
+from ..opening import Opening
 from ._endpoint import Endpoint, Join
 from ._failure import CANCELLED, failure, status_of
 from ._ledger import Ref, ledger
@@ -77,8 +78,8 @@ class Call:
         self._gave = 0
         self._session: str | None = whose.get(semconv.SESSION_ID)
         known = self._known | self._shown(whose) if whose else self._known
-        since = {"start_time": int(self._at * 1e9)} if ago else {}
-        self.span = tape.start_span(self._name(), known, **since)
+        since = int(self._at * 1e9) if ago else None
+        self.span = tape.start_span(Opening(self._name(), known, start_time=since))
         if self._observers:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from opentelemetry import trace
 from opentelemetry.trace import Span
 
+from .._version import __version__
 from ..content import Attributes, ContentPolicy, without_content
 from ..context import opened
 from ..jsontext import Json
+from ..opening import Opening
 from ._endpoint import Reader
 from ._estimate import Estimator, estimator
 from ._events import Events
@@ -21,12 +24,7 @@ from ._source import caller, nowhere
 if TYPE_CHECKING:
     from ..settings import Settings
 
-
-class StartSpan(Protocol):
-    """Starts a span; `options` are those of OpenTelemetry's `start_span`."""
-
-    def __call__(self, name: str, attributes: Attributes, **options: Any) -> Span:
-        """Give a span of a client's call, unless `options` say otherwise."""
+StartSpan: TypeAlias = Callable[[Opening], Span]
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,19 @@ class Tape:
             estimator=estimator(wanted=settings.estimate_usage),
             asks_for_usage=_is_among(settings.include_usage),
         )
+
+    @classmethod
+    def alone(cls, scope: str, **providers: Any) -> Tape | None:
+        """Make the tape of an instrumentor that works without us, by the environment's settings; None if these say no.
+
+        Spans are started with the provider given; without one, with the global provider.
+        """
+        from ..settings import Settings
+
+        known = {name: providers.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")}
+        settings = Settings.load(**known)
+        tracer = trace.get_tracer(scope, __version__, settings.tracer_provider)
+        return cls.of(settings, scope, lambda opening: opening.span(tracer)) if settings.enabled else None
 
     def looks_away(self) -> bool:
         """Say whether nobody would learn of a call that is made now."""

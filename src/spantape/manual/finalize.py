@@ -14,6 +14,7 @@ from ..guard import guard
 from ..instrumentors._ledger import Ref, ids_of, ledger
 from ..interaction import id_of, moment
 from ..jsontext import whole
+from ..opening import Opening
 from .desk import Desk, desk
 
 NAME = "finalize"
@@ -55,7 +56,8 @@ def amend(here: Desk, ref: Ref, fields: Mapping[str, Any]) -> None:
         semconv.SESSION_ID: ref.session_id,
         semconv.MESSAGE_ID: message_id_of(message_id),
     }
-    span = here.tape.start_span(NAME, here.tape.shown(here.tape.keep(attributes)), kind=SpanKind.INTERNAL)
+    told = here.tape.shown(here.tape.keep(attributes))
+    span = here.tape.start_span(Opening(NAME, told, SpanKind.INTERNAL))
     span.add_link(ref.context)
     span.end()
 

@@ -9,16 +9,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import wrapt
-from opentelemetry import trace
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined,unused-ignore]
-from opentelemetry.trace import Span, SpanKind, TracerProvider
 
 from ... import semconv
-from ..._version import __version__
-from ...content import Attributes
 from ...guard import guard
 from .._around import stand_around, stands, step_aside
-from .._tape import StartSpan, Tape
+from .._tape import Tape
 from . import covering
 from .client import Wrappers
 from .covering import REQUEST
@@ -52,7 +48,7 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
         return ("openai >= 1.40, < 4",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        tape = kwargs.get("tape") or _tape(**kwargs)
+        tape = kwargs.get("tape") or Tape.alone(SCOPE, **kwargs)
         if tape is not None:
             self._wrappers = Wrappers(tape)
             # openai takes a second to import: an application that never does so need not wait for it.
@@ -114,22 +110,3 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
 
     def _is_ours(self, place: type, name: str) -> bool:
         return stands(place, name, self, self._wrappers)
-
-
-def starter(provider: TracerProvider | None = None) -> StartSpan:
-    """Give the function that starts spans with a provider's tracer; without one, with the global provider's."""
-    tracer = trace.get_tracer(SCOPE, __version__, provider)
-
-    def start(name: str, attributes: Attributes, **options: Any) -> Span:
-        return tracer.start_span(name, attributes=attributes, **{"kind": SpanKind.CLIENT, **options})
-
-    return start
-
-
-def _tape(**providers: Any) -> Tape | None:
-    """Give what a stand-alone instrumentor needs, from the settings of the environment; None if these say no."""
-    from ...settings import Settings
-
-    known = {name: providers.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")}
-    settings = Settings.load(**known)
-    return Tape.of(settings, SCOPE, starter(settings.tracer_provider)) if settings.enabled else None
