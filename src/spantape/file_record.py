@@ -11,6 +11,8 @@ class FileRecord:
     """What this process records to files: has every method of `recordings()`, and writes what is buffered first."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         flush_files()
         return getattr(recordings(), name)
 

@@ -43,7 +43,7 @@ def instrument(**settings: Any) -> None:
     with _lock:
         if is_off(chosen):
             logger.info("spantape is switched off: nothing is recorded")
-        elif _active is None or _active.gives_way_to(chosen):
+        elif _is_free_for(chosen):
             _record(chosen)
 
 
@@ -101,7 +101,7 @@ def join_environment() -> None:
     exporters = [name.strip() for name in os.environ.get("OTEL_TRACES_EXPORTER", "").split(",")]
     settings = Settings.load()
     with _lock:
-        wanted = "spantape" in exporters and not is_off(settings) and _active is None
+        wanted = "spantape" in exporters and not is_off(settings) and _is_free_for(settings)
         # Not instrumented: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names us.
         if wanted and OpenAIInstrumentor().is_instrumented_by_opentelemetry:
             _record(settings, of_environment=True)
@@ -116,7 +116,7 @@ def join_run() -> None:
 
     with guard, _lock:
         settings = Settings.load()
-        if _active is None and not is_off(settings):
+        if not is_off(settings) and _is_free_for(settings):
             _record(settings, of_environment=True)
 
 
@@ -129,6 +129,10 @@ def writes_files() -> bool:
 def is_off(settings: Settings) -> bool:
     """Say whether spantape is switched off, by its own setting or with all of OpenTelemetry."""
     return not settings.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def _is_free_for(settings: Settings) -> bool:
+    return _active is None or _active.gives_way_to(settings)
 
 
 def _record(settings: Settings, *, of_environment: bool = False, by_hand: bool = False) -> None:

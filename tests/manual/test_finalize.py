@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai_ways import BODY, USAGE, async_client, sync_client
+from openai_ways import BODY, USAGE, async_client, http, sync_client
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -173,13 +173,37 @@ def test_from_another_process(recorded: Recorded, server: ScriptedServer) -> Non
         "chatcmpl-far",
         second["id"],
         SPANTAPE_BASE_DIR=str(recorded.base_dir),
+        TZ="Pacific/Kiritimati",  # where it is tomorrow already
     )
     assert out.split() == [first["id"], second["id"]]
+    assert len(list((recorded.base_dir / "by_date").iterdir())) == 1
     amended = recorded.records
     assert [one["message_id"] for one in amended] == ["chatcmpl-far", second["id"]]
     assert [one["metadata"]["by"] for one in amended] == ["worker", "worker"]
     assert [one["trace_id"] for one in amended] == [first["trace_id"], second["trace_id"]]
     assert [one["messages"] for one in amended] == [first["messages"], second["messages"]]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_by_the_message_of_langchain(recorded: Recorded, server: ScriptedServer, streams: bool) -> None:
+    pytest.importorskip("spantape.instrumentors.langchain")
+    from langchain_openai import ChatOpenAI
+
+    with http() as client:
+        model = ChatOpenAI(model="gpt-4o-mini", base_url=server.url, api_key="test", http_client=client)  # type: ignore[arg-type]
+        message = [*model.stream("hi")][-1] if streams else model.invoke("hi")
+    spantape.finalize(message, message_id=8)
+    assert recorded.record["message_id"] == 8
+
+
+def test_by_what_a_call_by_hand_was_finished_with(recorded: Recorded) -> None:
+    class Answer:
+        text = "ho"
+
+    answer = Answer()
+    spantape.call(messages="hi").finish(answer)
+    spantape.finalize(answer, 5)
+    assert recorded.record["message_id"] == 5
 
 
 @pytest.mark.parametrize("thing", ["nobody's", object(), {"id": "x"}, None])

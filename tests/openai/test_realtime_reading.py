@@ -16,7 +16,6 @@ from spantape.instrumentors.openai import SCOPE, realtime
 from spantape.instrumentors.openai.realtime_turns import RealtimeTurns
 from spantape.instrumentors.openai.response_turns import LiveTurns, ResponsesTurns
 from spantape.instrumentors.openai.turns import Line, kind_of
-from spantape.settings import Settings
 
 WRONG = [None, 5, "x", [], {}, [None, 3, [], {}], True]
 RESPONSE: dict[str, Any] = {

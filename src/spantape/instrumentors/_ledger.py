@@ -15,11 +15,11 @@ _MOST = 4096
 
 
 class Ref(NamedTuple):
-    """A call: the ids of its span, whom it belongs to, and when it started, in nanoseconds."""
+    """A call: the ids of its span, whom it belongs to, and when it started: in nanoseconds, or as its record says."""
 
     context: SpanContext
     session_id: str | None
-    started: int
+    started: int | str
 
 
 class Ledger:

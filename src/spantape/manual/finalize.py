@@ -52,7 +52,7 @@ def amend(here: Desk, ref: Ref, fields: Mapping[str, Any]) -> None:
     attributes = {
         **session(**{**metadata, **given}).belonging.attributes(),
         semconv.AMENDS: id_of(ref.context),
-        semconv.AMENDS_SINCE: moment(ref.started),
+        semconv.AMENDS_SINCE: ref.started if isinstance(ref.started, str) else moment(ref.started),
         semconv.SESSION_ID: ref.session_id,
         semconv.MESSAGE_ID: message_id_of(message_id),
     }

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from ..instrumentors._ledger import Ref
-from ..sinks.files.arrays import Record
 from ..sinks.files.lookup import newest
 
 
@@ -21,11 +19,9 @@ def finder(base_dir: Path) -> Callable[[str], Ref | None]:
 
 def _find(base_dir: Path, key: str) -> Ref | None:
     record = newest(base_dir, key)
-    return _ref(record) if record is not None else None
-
-
-def _ref(record: Record) -> Ref:
+    if record is None or not (record.get("trace_id") and record.get("span_id")):
+        return None
     ids = int(record["trace_id"], 16), int(record["span_id"], 16)
     context = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-    started = datetime.fromisoformat(record["timestamp"])
-    return Ref(context, record.get("session_id"), round(started.timestamp() * 1e6) * 1000)
+    # As it stands there: the file is named after it, in the time zone of the process that wrote it.
+    return Ref(context, record.get("session_id"), str(record.get("timestamp")))

@@ -1,4 +1,4 @@
-"""`Marks`: up to where each file was sent to a place, on disk before it is sent."""
+"""`Marks`: up to where each file was sent to a place, written down before it is sent."""
 
 from __future__ import annotations
 
@@ -23,13 +23,11 @@ class Marks:
         return offset if isinstance(offset, int) else 0
 
     def put(self, name: str, offset: int) -> None:
-        """Say how much of a file was sent, on disk when this returns; raises `OSError`."""
+        """Say how much of a file was sent, for every process that comes after; raises `OSError`."""
         self._all[self._address] = {**self._mine(), name: offset}
         fresh = self._path.with_suffix(".tmp")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(jsontext.dumps(self._all))
-            file.flush()
-            os.fsync(file.fileno())
         fresh.replace(self._path)
 
     def _mine(self) -> dict[str, object]:
