@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .errors import PushError, QueryError, SettingError, SpantapeError
-from .filter import Filter
 from .instrument import flush, instrument, recordings, uninstrument
 
 if TYPE_CHECKING:
     from .collector import push
     from .context import session
     from .file_record import get_session_llm_interactions, llm_file_record
+    from .filter import Filter
     from .manual.call import call
     from .manual.finalize import finalize
     from .manual.held import fail_call, finish_call, start_call
@@ -49,6 +49,7 @@ __all__ = [
 
 # What rests on OpenTelemetry is imported when it is asked for: the command reads files alone, and has to be quick.
 _HOMES = {
+    "Filter": "filter",
     "call": "manual.call",
     "fail_call": "manual.held",
     "finalize": "manual.finalize",

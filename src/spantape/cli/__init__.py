@@ -15,6 +15,7 @@ from ..errors import SpantapeError
 COMMANDS = {
     "run": "Run a program and record its LLM calls.",
     "ls": "List recorded calls, the newest first.",
+    "tail": "Show the latest calls, and with -f each that begins or ends.",
     "show": "Show one call: what was sent, what came back, what it cost, why it failed.",
     "sessions": "List sessions, the one with the latest call first.",
     "session": "Show a session as one conversation.",
@@ -24,6 +25,7 @@ COMMANDS = {
     "stats": "Count calls, errors, tokens, cost and latency, by whatever.",
     "cost": "Sum up what calls cost, by whatever.",
     "diff": "Compare two calls: parameters, words, tokens, cost, latency.",
+    "export": "Write calls to a file: json, jsonl, csv, xlsx, md, html.",
     "doctor": "Say whether this environment would record, and what to do if not.",
     "config": "List the settings and where each came from.",
     "where": "Print the folder that is recorded to.",

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import click
 
+from ..filter import Record
 from . import _format as form
 
-Record = Mapping[str, Any]
 COLOURS = {
     "success": "green",
     "failed": "red",

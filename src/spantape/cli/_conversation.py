@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .. import jsontext
+from ..filter import Record
 from ..transcript import text_of
 from . import _format as form
-from ._columns import COLOURS, Record, dig, outcome, status
+from ._columns import COLOURS, dig, outcome, status
 
 _LABEL = 10
 _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..filter import latency_ms
+from ..filter import Record, latency_ms
 from ..sinks.files.tally import bucket, middle
 from . import _format as form
-from ._columns import Column, Record, dig, number, plain, status
+from ._columns import Column, dig, number, plain, status
 
 _NOBODY = "–"
 _CLOCKS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
@@ -47,7 +47,7 @@ class Group:
             self.costs[str(dig(record, "cost.currency"))] += dig(record, "cost.total")
         elif record.get("usage"):
             self.unpriced += 1
-        took = latency_ms(dict(record))
+        took = latency_ms(record)
         if took is not None:
             self.steps[bucket(took)] += 1
 

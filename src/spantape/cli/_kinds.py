@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..filter import Record
 from . import _format as form
-from ._columns import Column, Record, dig, number, plain
+from ._columns import Column, dig, number, plain
 
 # What differs between two errors of one kind: ids, addresses, numbers.
-_VARIES = re.compile(r"0x[0-9a-f]+|\b(?=\w*\d)[\w-]{12,}\b|\d+(?:\.\d+)?")
+_VARIES = re.compile(r"0x[0-9a-f]+|\b(?=[\w-]*\d)[\w-]{12,}\b|\d+(?:\.\d+)?")
 _LONGEST = 160
 _MOST_KINDS = 1000
 _BARS = 8
@@ -51,7 +52,7 @@ class Kind:
 
 COLUMNS: dict[str, Column] = {
     "count": number("count", form.count),
-    "trend": plain("trend"),
+    "trend": plain("trend")._replace(shown=lambda record: str(record["trend"])),
     "first": plain("first")._replace(shown=lambda record: form.clock(record.get("first"), day=True)),
     "last": plain("last")._replace(shown=lambda record: form.clock(record.get("last"), day=True)),
     "sample": plain("sample")._replace(shown=lambda record: str(record.get("sample"))[:8]),
@@ -75,7 +76,7 @@ def name(record: Record) -> str:
     """Give what errors of one kind have in common."""
     error = [dig(record, f"error.{key}") for key in ("type", "status_code", "code")]
     message = _VARIES.sub("…", form.line(record.get("error_message") or ""))[:_LONGEST]
-    return "  ".join(str(each) for each in [*error, message] if each)
+    return " ".join(str(each) for each in [*error, message] if each)
 
 
 def trend(moments: list[datetime]) -> str:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import click
 
-from ..filter import Filter
-from ..sinks.files.reader import Recordings
-from ._columns import Record
-from ._filters import filters
+from ..filter import Record
 from ._groups import KEYS, figures, grouped
 from ._output import Output, output
-from ._place import place
+from ._query import Query, query
 
 
 @click.command("cost")
 @click.option("--by", "key", type=click.Choice(KEYS), default="day", show_default=True, help="What to group by.")
-@filters
+@query
 @output
-@place
-def command(recordings: Recordings, where: Filter, key: str, output: Output) -> None:
+def command(calls: Query, key: str, output: Output) -> None:
     """Sum up what calls cost, each currency by itself; a call without a known price adds nothing, and is said."""
-    found = [group.told(name, key) for name, group in grouped(recordings.iter_all(where), key).items()]
+    found = [group.told(name, key) for name, group in grouped(calls.oldest(), key).items()]
     found = found if key in {"hour", "day", "week", "month"} else sorted(found, key=lambda each: -_amount(each))
     most = max(map(_amount, found), default=0)
     shapes = {60: f"{key},calls,input_tokens,output_tokens,cost,unpriced,bar", 0: f"{key},cost"}

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import click
 
-from ..filter import Filter
-from ..sinks.files.reader import Recordings
-from ._columns import COLUMNS, Record, plain
-from ._filters import filters
+from ..filter import Record
+from ._columns import COLUMNS, plain
 from ._format import line
 from ._output import Output, output
-from ._place import place
+from ._query import Query, query
 
 _AROUND = 40
 _SHAPES = {100: "id,date,status,model,session,where,found", 60: "id,time,where,found", 0: "id,found"}
@@ -26,12 +23,11 @@ _PLACES = ("prompt", "response", "error_message")
 @click.command("search")
 @click.argument("text")
 @click.option("-n", "number", type=click.IntRange(0), default=20, show_default=True, help="How many; 0 is all.")
-@filters
+@query
 @output
-@place
-def command(recordings: Recordings, where: Filter, text: str, number: int, output: Output) -> None:
+def command(calls: Query, text: str, number: int, output: Output) -> None:
     """Find the calls in which TEXT was said: prompts, responses, tools, errors; in upper or lower case."""
-    found = recordings.iter_latest(replace(where, text=text))
+    found = calls.latest(text=text)
     known = COLUMNS | {"where": plain("where"), "found": plain("found")._replace(flexible=True)}
     output.emit(_excerpts(islice(found, number or None), text), _SHAPES, known)
 

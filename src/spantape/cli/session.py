@@ -6,30 +6,27 @@ from dataclasses import replace
 
 import click
 
-from ..filter import Filter
-from ..sinks.files.reader import Recordings
-from ._columns import CALLS, Record
+from ..filter import Record
+from ._columns import CALLS
 from ._conversation import conversation, lines
-from ._filters import filters
 from ._output import NothingFound, Output, output
-from ._place import place
+from ._query import Query, query
 
 
 @click.command("session")
 @click.argument("name", metavar="ID")
-@filters
+@query
 @output
-@place
-def command(recordings: Recordings, where: Filter, name: str, output: Output) -> None:
+def command(calls: Query, name: str, output: Output) -> None:
     """Show a session as one conversation: of each call only what is new; with -o as a list of its calls."""
-    calls = recordings.iter_session(name, where=replace(where, session=name))
+    found = calls.recordings.iter_session(name, where=replace(calls.where, session=name))
     if output.form is not None:
-        output.emit(calls, CALLS)
+        output.emit(found, CALLS)
         return
     before: Record | None = None
-    for record in calls:
+    for record in found:
         for label, text, colour in lines(conversation(record, before)):
             click.echo(click.style(label, fg=colour or None, bold=bool(colour)) + text)
         before = record
     if before is None:
-        raise NothingFound(f"no session {name} below {recordings.base_dir}: `spantape sessions` lists them")
+        raise NothingFound(f"no session {name} below {calls.recordings.base_dir}: `spantape sessions` lists them")

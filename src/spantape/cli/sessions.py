@@ -8,14 +8,12 @@ from typing import Any
 
 import click
 
-from ..filter import Filter
-from ..sinks.files.reader import Recordings
+from ..filter import Record
 from . import _format as form
-from ._columns import Column, Record, dig, number, plain, status
-from ._filters import filters
+from ._columns import Column, dig, number, plain, status
 from ._groups import money
 from ._output import Output, output
-from ._place import place
+from ._query import Query, query
 
 _SHAPES = {
     100: "session,user,calls,failed,tokens,cost,first,last,said",
@@ -37,12 +35,11 @@ _COLUMNS: dict[str, Column] = {
 
 @click.command("sessions")
 @click.option("-n", "count", type=click.IntRange(0), default=20, show_default=True, help="How many; 0 is all.")
-@filters
+@query
 @output
-@place
-def command(recordings: Recordings, where: Filter, count: int, output: Output) -> None:
+def command(calls: Query, count: int, output: Output) -> None:
     """List sessions: calls, errors, tokens, cost, and what was asked last."""
-    output.emit(islice(_sessions(recordings.iter_latest(where)), count or None), _SHAPES, _COLUMNS)
+    output.emit(islice(_sessions(calls.latest()), count or None), _SHAPES, _COLUMNS)
 
 
 def _sessions(records: Iterable[Record]) -> Iterable[Record]:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import click
 
-from ..filter import Filter
-from ..sinks.files.reader import Recordings
-from ._filters import filters
 from ._groups import KEYS, figures, grouped
 from ._output import Output, output
-from ._place import place
+from ._query import Query, query
 
 
 @click.command("stats")
 @click.option("--by", "key", type=click.Choice(KEYS), default="model", show_default=True, help="What to group by.")
-@filters
+@query
 @output
-@place
-def command(recordings: Recordings, where: Filter, key: str, output: Output) -> None:
+def command(calls: Query, key: str, output: Output) -> None:
     """Count calls, errors, tokens, cost and latency."""
-    found = [group.told(name, key) for name, group in grouped(recordings.iter_all(where), key).items()]
+    found = [group.told(name, key) for name, group in grouped(calls.oldest(), key).items()]
     most = max((each["calls"] for each in found), default=0)
     shapes = {
         100: f"{key},calls,failed,input_tokens,output_tokens,cost,p50_ms,p95_ms,bar",

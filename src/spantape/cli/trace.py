@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import click
 
-from ..filter import Filter
-from ..sinks.files.reader import Recordings
+from ..filter import Record
 from . import _format as form
-from ._columns import COLUMNS, Column, Record, dig
-from ._filters import filters
+from ._columns import COLUMNS, Column, dig
 from ._output import Output, output
-from ._place import place
+from ._query import Query, query
 
 _SHAPES = {
     100: "id,when,status,model,tokens,cost,latency,timeline,said",
@@ -24,15 +22,12 @@ _WIDTH = 20
 
 @click.command("trace")
 @click.argument("trace_id", metavar="ID")
-@filters
+@query
 @output
-@place
-def command(recordings: Recordings, where: Filter, trace_id: str, output: Output) -> None:
+def command(calls: Query, trace_id: str, output: Output) -> None:
     """Show the calls of a trace in the order in which they began, with bars over its time."""
-    from dataclasses import replace
-
-    calls = sorted(recordings.iter_latest(replace(where, trace=trace_id)), key=_start)
-    output.emit(calls, _SHAPES, COLUMNS | _over(calls))
+    found = sorted(calls.latest(trace=trace_id), key=_start)
+    output.emit(found, _SHAPES, COLUMNS | _over(found))
 
 
 def _over(calls: Sequence[Record]) -> dict[str, Column]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -34,12 +35,14 @@ _KNOWN = _ASKED | {"prompt", "message_id", "error_message", "performance_metrics
 class Begun(NamedTuple):
     """A call whose end is to be told, and its metadata, which grows until then."""
 
+    key: Key
     call: Call
     metadata: Mapping[str, Any]
     metrics: Mapping[str, Any]
 
 
-_begun: OrderedDict[Key, deque[Begun]] = OrderedDict()
+_lock = threading.Lock()
+_begun: deque[Begun] = deque()
 _ended: OrderedDict[Key, Ref] = OrderedDict()
 
 
@@ -70,18 +73,19 @@ def record_llm_interaction(
 
 
 def _start(key: Key, told: Told) -> Ref | None:
-    begun = _open(told)
+    begun = _open(key, told)
     if begun is None:
         return None
-    _begun.setdefault(key, deque(maxlen=_MOST)).append(begun)
-    while len(_begun) > _MOST:
-        for forgotten in _begun.popitem(last=False)[1]:
-            forgotten.call.end(ABANDONED)
+    with _lock:
+        _begun.append(begun)
+        forgotten = _begun.popleft() if len(_begun) > _MOST else None
+    if forgotten is not None:
+        forgotten.call.end(ABANDONED)
     return begun.call.ref()
 
 
 def _complete(key: Key, told: Told, stage: str | None = None) -> Ref | None:
-    begun = _taken(key) or _open(told, is_over=True)
+    begun = _taken(key) or _open(key, told, is_over=True)
     if begun is None:
         return None
     with guard:
@@ -111,21 +115,21 @@ def _key(given: Mapping[str, Any]) -> Key:
 
 def _taken(key: Key) -> Begun | None:
     """Give the call that was begun last: one before it with the same words has failed, and nobody has said so."""
-    begun = _begun.get(key)
-    last = begun.pop() if begun else None
-    if not begun:
-        _begun.pop(key, None)
-    return last
+    with _lock:
+        found = next((begun for begun in reversed(_begun) if begun.key == key), None)
+        if found is not None:
+            _begun.remove(found)
+    return found
 
 
-def _open(told: Told, *, is_over: bool = False) -> Begun | None:
+def _open(key: Key, told: Told, *, is_over: bool = False) -> Begun | None:
     asked = {name: value for name, value in told.items() if name in _ASKED}
     metadata = {**current().metadata, **told["metadata"]}
     whole = {"provider": None, "model": None, **asked, "messages": told["prompt"], "metadata": metadata}
     milliseconds = number((told.get("performance_metrics") or {}).get("response_time_ms"))
     call = opened(whole, (milliseconds or 0.0) / 1000)
     # Told when it is over, a call took as long as is said: the time until here says nothing.
-    return None if call is None else Begun(call, metadata, {"response_time_ms": None} if is_over else {})
+    return None if call is None else Begun(key, call, metadata, {"response_time_ms": None} if is_over else {})
 
 
 def _learned(told: Told, begun: Begun) -> dict[str, Json]:

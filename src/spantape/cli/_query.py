@@ -1,15 +1,18 @@
-"""The filters that all lists share, read once into the `Filter` that Python and URLs use, too."""
+"""The calls that are asked for: the filters of all lists, read once into the `Filter` that Python and URLs use, too."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 from ..errors import QueryError
-from ..filter import STATUSES, Filter
+from ..filter import STATUSES, Filter, Record
+from ..sinks.files.reader import Recordings
+from ._place import place
 
 _OPTIONS = {
     "since": ("--since", "TIME", "From then on: 15m, 2h, 7d (ago), today, yesterday, or an ISO date."),
@@ -29,16 +32,33 @@ _OPTIONS = {
 }
 
 
-def filters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a filter, as one `Filter` named `where`."""
+@dataclass(frozen=True)
+class Query:
+    """Which of the recorded calls are asked for."""
+
+    recordings: Recordings
+    where: Filter
+
+    def latest(self, **more: Any) -> Iterator[Record]:
+        """Give them, the newest first; `more` narrows the filter."""
+        return self.recordings.iter_latest(replace(self.where, **more))
+
+    def oldest(self) -> Iterator[Record]:
+        """Give them, day by day."""
+        return self.recordings.iter_all(self.where)
+
+
+def query(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a filter and of a place, as one `Query` named `calls`."""
 
     @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        return command(*args, where=_read({name: kwargs.pop(f"by_{name}") for name in _OPTIONS}), **kwargs)
+    def run(*args: Any, recordings: Recordings, **kwargs: Any) -> Any:
+        where = _read({name: kwargs.pop(f"by_{name}") for name in _OPTIONS})
+        return command(*args, calls=Query(recordings, where), **kwargs)
 
     for name, (flag, metavar, about) in reversed(_OPTIONS.items()):
         run = click.option(flag, f"by_{name}", metavar=metavar, help=about)(run)
-    return run
+    return place(run)
 
 
 def _read(given: dict[str, str | None]) -> Filter:
