@@ -78,13 +78,20 @@ def test_async(recorded: Recorded) -> None:
     }
 
 
+LOOK = '[call look {"at":"sky"}]'
 ANSWERS: list[tuple[Any, str, str]] = [
     ("text", "text", "stop"),
     ({"choices": [{"message": {"role": "assistant", "content": "text"}, "finish_reason": "length"}]}, "text", "length"),
     ({"message": {"role": "assistant", "content": "text"}, "done_reason": "stop"}, "text", "stop"),
     ({"role": "assistant", "content": "text"}, "text", "stop"),
     (AIMessage("text"), "text", "stop"),
-    (CLAUDE, 'It is sunny.\n[call look {"at":"sky"}]', "tool_calls"),
+    (AIMessage("", tool_calls=[{"name": "look", "args": {"at": "sky"}, "id": "t1"}]), LOOK, "tool_calls"),
+    (
+        {"message": {"content": "", "tool_calls": [{"function": {"name": "look", "arguments": {"at": "sky"}}}]}},
+        LOOK,
+        "tool_calls",
+    ),
+    (CLAUDE, f"It is sunny.\n{LOOK}", "tool_calls"),
 ]
 
 

@@ -66,17 +66,21 @@ def _said(response: object, view: Mapping[str, Any]) -> dict[str, Json] | None:
     message = view.get("message") or response
     inner = fields(message)
     content = message if isinstance(message, str) else inner.get("content", getattr(message, "content", None))
-    calls = [_tool_call(block) for block in items(content) if block.get("type") == "tool_use"]
-    if calls:
-        content = [block for block in items(content) if block.get("type") != "tool_use"]
-    calls = calls or plain(inner.get("tool_calls"))
+    blocks = items(content)
+    used = [block for block in blocks if block.get("type") == "tool_use"]
+    calls = [_tool_call(one) for one in used or items(inner.get("tool_calls"))]
     if content is None and not calls:
         return None
-    return {"content": plain(content), **({"tool_calls": calls} if calls else {})}
+    said = [block for block in blocks if block not in used] if used else content
+    return {"content": plain(said), **({"tool_calls": calls} if calls else {})}
 
 
-def _tool_call(block: Mapping[str, Any]) -> dict[str, Json]:
-    return {"id": block.get("id"), "function": {"name": block.get("name"), "arguments": plain(block.get("input"))}}
+def _tool_call(call: Mapping[str, Any]) -> dict[str, Json]:
+    """Read a call as OpenAI, Anthropic, LangChain or Ollama word it."""
+    function = fields(call.get("function")) or call
+    given = (function.get(name) for name in ("arguments", "input", "args"))
+    arguments = next((one for one in given if one is not None), None)
+    return {"id": call.get("id"), "function": {"name": function.get("name"), "arguments": plain(arguments)}}
 
 
 def _whole_usage(usage: Mapping[str, Json]) -> dict[str, Json]:
