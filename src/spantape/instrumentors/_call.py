@@ -51,9 +51,7 @@ class Call:
         *("_clock", "_known", "_session", "_around", "_gave", "span", "is_recording", "__weakref__"),
     )
 
-    def __init__(
-        self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json], ago: float = 0.0
-    ) -> None:
+    def __init__(self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> None:
         self._tape, self.endpoint = tape, endpoint
         self._first = itertools.count()
         self._dropped: list[str] = []
@@ -71,15 +69,14 @@ class Call:
         self._sent = body if endpoint.tells_usage_if_asked else {}  # it may hold whole files
         self.attempts = 0
         self.pulling = self.watched = self.is_stream = False
-        self._at, self._clock = time.time() - ago, time.perf_counter() - ago
+        self._at, self._clock = time.time(), time.perf_counter()
         self._known = _sampled_by(endpoint, where, body)
         whose = belonging()
         self._around = opened()
         self._gave = 0
         self._session: str | None = whose.get(semconv.SESSION_ID)
         known = self._known | self._shown(whose) if whose else self._known
-        since = int(self._at * 1e9) if ago else None
-        self.span = tape.start_span(Opening(self._name(), known, start_time=since))
+        self.span = tape.start_span(Opening(self._name(), known))
         if self._observers:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
@@ -131,6 +128,10 @@ class Call:
         if len(self.chunks) >= self.endpoint.held:
             with guard:
                 self._fold()
+
+    def began(self, ago: float) -> None:
+        """Say that it began some seconds before it was told; the span's start is the tape's to say."""
+        self._at, self._clock = self._at - ago, self._clock - ago
 
     def gave(self, answer: object) -> None:
         """Take the object that the caller gets, to know the call by it later."""
@@ -232,11 +233,14 @@ class Call:
         with guard:  # a processor of the application's may raise
             self.span.end()
 
+    def named(self, key: object) -> None:
+        """Take the id of an answer, to know the call by it later."""
+        if self.is_recording and isinstance(key, str) and key:
+            ledger.name(key, self.ref())
+
     def _list(self, told: Attributes, seconds: float) -> None:
         """Let it be found again, and counted by the sessions around."""
-        response_id = told.get(semconv.RESPONSE_ID)
-        if response_id and self.is_recording:
-            ledger.name(response_id, self.ref())
+        self.named(told.get(semconv.RESPONSE_ID))
         for one in set(self._around):
             one.calls.add(self._known | told, seconds)
 

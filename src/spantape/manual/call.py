@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -12,8 +14,8 @@ from ..guard import guard
 from ..instrumentors._call import ERROR, Call, in_flight
 from ..instrumentors._failure import failure_told
 from ..instrumentors._frame import Frame
-from ..instrumentors._ledger import ledger
 from ..instrumentors._stream import end_with
+from ..instrumentors._tape import Tape
 from ..interaction import id_of
 from . import answers
 from .desk import desk
@@ -96,9 +98,17 @@ def opened(asked: Mapping[str, Any], ago: float = 0.0) -> Call | None:
     metadata = given.pop("metadata", None) or {}
     body = answers.asked(model, messages, given)
     with session(**{**metadata, **whose}):
-        made = Call(here.tape, answers.endpoint(operation), {semconv.PROVIDER: provider} if provider else {}, body, ago)
+        where = {semconv.PROVIDER: provider} if provider else {}
+        made = Call(_since(here.tape, ago), answers.endpoint(operation), where, body)
+    made.began(ago)
     in_flight.add(made)  # what is open at exit is recorded
-    ref = made.ref()
-    if ref.context.is_valid:
-        ledger.name(str(id_of(ref.context)), ref)
+    made.named(id_of(made.span.get_span_context()))
     return made
+
+
+def _since(tape: Tape, ago: float) -> Tape:
+    """Have spans start in the past."""
+    if not ago:
+        return tape
+    start = time.time_ns() - int(ago * 1e9)
+    return replace(tape, start_span=lambda opening: tape.start_span(opening._replace(start_time=start)))
