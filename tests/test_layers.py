@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
-    {"calls", "errors", "guard", "jsontext", "_version", "moments", "opening", "semconv", "settings", "transcript"},
-    {"amendment", "content", "context", "filter", "interaction", "pricing", "provider"},
+    {"calls", "errors", "guard", "jsontext", "moments", "opening", "semconv", "settings", "transcript", "_version"},
+    {"amendment", "content", "context", "filter", "interaction", "pricing", "provider", "sampling"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
     {"collector", "completion", "file_record", "instrument", "_start", "__init__", "__main__"},

@@ -136,7 +136,10 @@ def _is_free_for(settings: Settings) -> bool:
 
 
 def _record(settings: Settings, *, of_environment: bool = False, by_hand: bool = False) -> None:
+    from .pricing import PriceBook
+
     global _active, _stopped
+    PriceBook.of(settings)  # what is wrong with a price table is told before anything is undone
     uninstrument()
     guard.forget()
     recording = Recording(settings, of_environment=of_environment, by_hand=by_hand)
@@ -173,7 +176,7 @@ class Recording:
         self.settings = settings
         self._of_environment, self._by_hand = of_environment, by_hand
         self._desk: Desk | None = None
-        self._exporter = FileSpanExporter(settings.base_dir)
+        self._exporter = FileSpanExporter(settings.base_dir, settings)
         self._files = FileSpanProcessor(self._exporter, settings)
         self._silent: list[FileSpanExporter] = []
         self._lines = list(filter(None, (jsonl.processor(settings), traces.processor(settings, self.base_dir))))
@@ -217,7 +220,11 @@ class Recording:
         if self._desk is None:
             from .manual.found import finder
 
-            self._desk = Desk(self._tape(_BY_HAND), finder(self.base_dir), keeps_all=self.settings.files)
+            self._desk = Desk(
+                self._tape(_BY_HAND),
+                finder(self.base_dir),
+                keeps_all=self.settings.files and self.settings.sample_rate >= 1,
+            )
         return self._desk
 
     def stop(self) -> None:

@@ -233,6 +233,15 @@ def test_what_a_sampler_leaves_out_is_amended_in_the_files(server: ScriptedServe
     assert [one["message_id"] for one in spantape.recordings().get_latest_interactions()] == [7]
 
 
+def test_a_call_that_was_not_chosen_gets_no_record(server: ScriptedServer, tmp_path: Path) -> None:
+    spantape.instrument(base_dir=tmp_path / "records", sample_rate=0.000001)
+    with sync_client(server.url) as client, spantape.session("5"):
+        spantape.finalize(client.chat.completions.create(**BODY), 7)
+    assert spantape.flush()
+    assert spantape.recordings().get_latest_interactions() == []
+    assert spantape.finalize("nobody's", 1) is None
+
+
 def test_an_exporter_alone_writes_amendments(server: ScriptedServer, tmp_path: Path) -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(FileSpanExporter(tmp_path / "records")))

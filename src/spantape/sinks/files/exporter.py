@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from ... import jsontext
+from ... import jsontext, sampling
 from ...amendment import Amendment, is_amendment
 from ...guard import guard
 from ...interaction import Interaction, is_ours
+from ...sampling import Sampling
 from ...settings import Settings
 from . import layout
 from .amender import Amender
@@ -23,27 +24,25 @@ _MOST = 1000
 
 
 class Ended:
-    """A call that has ended; its interaction is made once, for all who need it."""
+    """A call that has ended; its interaction is made once, for all who need it.
 
-    def __init__(self, span: ReadableSpan) -> None:
-        self._span = span
+    `rate` is the part of the calls like it that is recorded.
+    """
+
+    def __init__(self, span: ReadableSpan, rate: float = 1.0) -> None:
+        self._span, self._rate = span, rate
         self._made: Interaction | None = None
 
     def interaction(self) -> Interaction:
         """Give the interaction, with its messages as they are on the span."""
         if self._made is None:
             self._made = Interaction.from_span(self._span, verbatim=True)
+            if self._rate < 1 or sampling.KEY in self._made.metadata:
+                self._made.metadata[sampling.KEY] = self._rate
         return self._made
 
 
 Item: TypeAlias = "Ended | Amendment"
-
-
-def item(span: ReadableSpan) -> Item | None:
-    """Give what is to be written for an ended span; None for one that is none of our business."""
-    if is_ours(span):
-        return Ended(span)
-    return Amendment.from_span(span) if is_amendment(span) else None
 
 
 class FileSpanExporter(SpanExporter):
@@ -53,12 +52,14 @@ class FileSpanExporter(SpanExporter):
     next export, flush and shutdown, so a processor needs no retry of its own.
     """
 
-    def __init__(self, base_dir: str | Path | None = None) -> None:
-        self.base_dir = Path(base_dir) if base_dir is not None else Settings.load().base_dir
+    def __init__(self, base_dir: str | Path | None = None, settings: Settings | None = None) -> None:
+        chosen = settings or Settings.load()
+        self.base_dir = Path(base_dir) if base_dir is not None else chosen.base_dir
+        self.sampling = Sampling.of(chosen)
         self.writer = FileWriter(self.base_dir)
         self.quiet = False
         """True while a processor of ours writes the same files."""
-        self._amender = Amender(self.writer.base_dir)
+        self._amender = Amender(self.writer.base_dir, keeps_all=self.sampling.rate >= 1)
         self._amendments: deque[Amendment] = deque()
         self._unmade = 0
 
@@ -66,7 +67,7 @@ class FileSpanExporter(SpanExporter):
         """Write the spans that are LLM calls of ours; others are none of our business."""
         if self.quiet:
             return SpanExportResult.SUCCESS
-        written = self.write(filter(None, map(item, spans)))
+        written = self.write(self._items(spans))
         return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
     def write(self, items: Iterable[Item], timeout: float = WAIT) -> bool:
@@ -99,6 +100,14 @@ class FileSpanExporter(SpanExporter):
         """How many records are not in the files, and never will be."""
         return self._unmade + self.writer.lost
 
+    def _items(self, spans: Sequence[ReadableSpan]) -> Iterator[Item]:
+        for span in spans:
+            rate = self.sampling.rate_of(span) if is_ours(span) else None
+            if rate is not None:
+                yield Ended(span, rate)
+            elif is_amendment(span):
+                yield Amendment.from_span(span)
+
     def _amend(self, timeout: float) -> bool:
         """Write amended records behind those of the calls, which have to be on disk to be found."""
         written = True
@@ -106,7 +115,8 @@ class FileSpanExporter(SpanExporter):
             amendment = self._amendments.popleft()
             with guard:
                 record = self._amender.amended(amendment)
-                self.writer.put(jsontext.dumps(record), paths(Interaction.from_json(record)))
+                if record is not None:
+                    self.writer.put(jsontext.dumps(record), paths(Interaction.from_json(record)))
             written = self.writer.flush(timeout)
         return written
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from ...amendment import Amendment, is_amendment
 from ...guard import guard
 from ...interaction import is_ours
+from ...sampling import Sampling
 from .._background import Background
-from .exporter import Ended, FileSpanExporter, Item, item
+from .exporter import Ended, FileSpanExporter, Item
 from .live import Live
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class FileSpanProcessor(SpanProcessor):
 
     def __init__(self, exporter: FileSpanExporter, settings: Settings) -> None:
         self._exporter = exporter
+        self._sampling = Sampling.of(settings)
         self._live = Live(exporter.writer, settings.latest_size)
         self._background: Background[Item] = Background(
             exporter.write,
@@ -43,11 +46,18 @@ class FileSpanProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Take a call that has ended, or what is learned of one later."""
         with guard:
-            ended = item(span)
-            if isinstance(ended, Ended):
-                self._live.finished(span.context.span_id, ended)
-            if ended is not None:
-                self._background.put(ended)
+            if is_ours(span):
+                self._ended(span, self._sampling.rate_of(span))
+            elif is_amendment(span):
+                self._background.put(Amendment.from_span(span))
+
+    def _ended(self, span: ReadableSpan, rate: float | None) -> None:
+        if rate is None:
+            self._live.gone(span.context.span_id)
+            return
+        call = Ended(span, rate)
+        self._live.finished(span.context.span_id, call)
+        self._background.put(call)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write all that is buffered and bring the live view up to date."""
