@@ -181,7 +181,8 @@ class Recording:
         self._silent: list[FileSpanExporter] = []
         self._lines = list(filter(None, (jsonl.processor(settings), traces.processor(settings, self.base_dir))))
         self._otlp = otlp.processor(settings)
-        self._tracing = Tracing(settings.tracer_provider, self._processors_for, everything=settings.files)
+        everything = settings.files or settings.jsonl or settings.log_calls
+        self._tracing = Tracing(settings.tracer_provider, self._processors_for, everything=everything)
 
     @property
     def base_dir(self) -> Path:

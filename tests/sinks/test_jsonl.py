@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import stat
 import sys
 from datetime import datetime
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 from openai_ways import BODY, sync_client
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from sinks_tape import python, run
 
 import openai
@@ -89,6 +92,38 @@ def test_a_failure_and_what_is_not_known(server: ScriptedServer) -> None:
     for name in ("response", "usage", "cost"):
         assert set(entry[name].values()) == {None}
     assert entry["request"]["messages_count"] is None
+
+
+def test_what_a_sampler_leaves_out_is_logged_all_the_same() -> None:
+    provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    spantape.instrument(jsonl=True, files=False, tracer_provider=provider)
+    spantape.call(model="m").finish("x")
+    assert spantape.flush()
+    assert len(entries()) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_what_waits_at_a_fork_is_the_parents(tmp_path: Path) -> None:
+    script = """
+    import os, pathlib, spantape, sys
+    blocked = pathlib.Path(sys.argv[1])
+    blocked.write_text("a file where a folder should be")
+    spantape.instrument(files=False, jsonl=True, jsonl_path=blocked / "calls.jsonl", flush_interval=60)
+    spantape.call(model="parent").finish("x")
+    spantape.flush()
+    spantape.call(model="parent too").finish("x")
+    child = os.fork()
+    if child == 0:
+        blocked.unlink()
+        spantape.call(model="child").finish("x")
+        spantape.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+    spantape.flush()
+    """
+    run(script, tmp_path / "logs")
+    models = [entry["request"]["model"] for entry in entries(tmp_path / "logs" / "calls.jsonl")]
+    assert models == ["child", "parent", "parent too"]
 
 
 def test_off_by_default(server: ScriptedServer) -> None:

@@ -62,7 +62,7 @@ class LineProcessor(SpanProcessor):
             size=settings.buffer_size,
             interval=settings.flush_interval,
             pulse=lambda _: False,
-            forget=self._waiting.clear,
+            forget=self._forget,
         )
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -77,6 +77,10 @@ class LineProcessor(SpanProcessor):
     def shutdown(self) -> None:
         """Write what is buffered and end the thread."""
         self._background.close()
+
+    def _forget(self) -> None:
+        """Have nothing to write, in a forked child: what waits is the parent's."""
+        self._waiting = deque()
 
     def _write(self, spans: Sequence[ReadableSpan], _: float) -> bool:
         with guard:
