@@ -268,3 +268,15 @@ def test_where_a_record_is_does_not_change(recorded: Recorded) -> None:
         call.finish("ho")
     spantape.finalize(call.id, 1, session_id="6")
     assert recorded.record["session_id"] == "5"
+
+
+def test_a_session_counts_a_call_of_langchain_once(recorded: Recorded, server: ScriptedServer) -> None:
+    pytest.importorskip("spantape.instrumentors.langchain")
+    from langchain_core.runnables import RunnableLambda
+    from langchain_openai import ChatOpenAI
+
+    with http() as client, spantape.session("5") as session:
+        model = ChatOpenAI(model="gpt-4o-mini", base_url=server.url, api_key="test", http_client=client)  # type: ignore[arg-type]
+        (RunnableLambda(str.upper) | model).invoke("hi")
+    assert session.summary["total_api_calls"] == 1
+    assert session.summary["total_tokens"]
