@@ -14,8 +14,9 @@ from ... import moments
 from ...errors import QueryError
 from ...filter import Filter, began
 from ...jsontext import Json
-from . import arrays, health, layout, search, statistics, tally
+from . import health, layout, search, statistics, storage, tally
 from .arrays import Record
+from .backup import Backup, backup
 from .catalog import Catalog
 from .fold import folded, identity
 from .lines import Lines
@@ -129,11 +130,19 @@ class Recordings:
         All of it is counted once and then kept beside the files; a filter has the calls read one by one.
         """
         days = self._summaries.days() if where == _ALL else self._counted(where)
-        return {**statistics.report(days), "storage_info": statistics.storage(self.base_dir)}
+        return {**statistics.report(days), "storage_info": storage.info(self.base_dir)}
 
     def get_health_status(self) -> dict[str, Json]:
         """Give whether recordings can be written, and how the recording of this process is doing."""
         return health.report(self.base_dir, self._condition())
+
+    def backup(self, target: str | Path) -> Backup:
+        """Copy everything into a new folder, as of one moment, while recording goes on; gives how much that was.
+
+        Raises:
+            SpantapeError: There is nothing to copy, or `target` can't be used.
+        """
+        return backup(self.base_dir, Path(target))
 
     def _counted(self, where: Filter) -> Iterator[tuple[str, tally.Counts]]:
         for path in _between(self._catalog.dates(), where):
@@ -145,13 +154,13 @@ class Recordings:
     def _read(self, paths: Iterable[Path], where: Filter) -> Iterator[Record]:
         for path in _between(paths, where):
             with self._opened(path) as files:
-                yield from _matching(folded(files), where)
+                yield from where.read(folded(files))
 
     def _backwards(self, path: Path, where: Filter) -> Iterator[Record]:
         seen: set[int] = set()
         with self._opened(path) as files:
             lines = (line for file in reversed(files) for line in file.backwards())
-            yield from _matching((line for line in lines if _is_new(line, seen)), where)
+            yield from where.read(line for line in lines if _is_new(line, seen))
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[list[Lines]]:
@@ -160,14 +169,6 @@ class Recordings:
                 yield files
             finally:
                 self._damaged.update({lines.path: lines.damaged for lines in files})
-
-
-def _matching(lines: Iterable[bytes], where: Filter) -> Iterator[Record]:
-    for line in lines:
-        if where.may_match(line):
-            record = arrays.record(line)
-            if record is not None and where.matches(record):
-                yield record
 
 
 def _is_new(line: bytes, seen: set[int]) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
-from pathlib import Path
 from typing import TypeAlias
 
 from ...jsontext import Json
-from . import layout, tally
+from . import tally
 from .tally import AT_RATE, BETWEEN, COST_UNITS, TOKENS, Counts
 
 Amounts: TypeAlias = Mapping[str, Mapping[str, float]]
@@ -64,22 +61,6 @@ def _sampled(counts: Counts) -> dict[str, Json]:
     return {"sampled": {"recorded_interactions": sum(recorded.values()), "rates": rates}} if rates else {}
 
 
-def storage(base_dir: Path) -> dict[str, dict[str, int]]:
-    """Give the number of files of each kind, and their size in bytes."""
-    kinds = (layout.BY_SESSION, layout.BY_DATE, layout.ERRORS, layout.REAL_TIME, layout.ARCHIVE)
-    sizes = {kind: list(_sizes(base_dir / kind)) for kind in kinds}
-    return {kind: {"count": len(found), "size": sum(found)} for kind, found in sizes.items()}
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _sizes(Path(entry.path))
-            elif entry.name.endswith((".json", ".json.gz")):
-                yield entry.stat().st_size
-
-
 def _only(kinds: Iterable[str], counts: Amounts) -> Amounts:
     return {kind: counts[kind] for kind in kinds if kind in counts}
 
@@ -113,7 +94,7 @@ def _latency(counts: Amounts) -> dict[str, float]:
     total = sum(number for _, number in steps)
     if not total:
         return {}
-    mean = sum(counts["microseconds"].values()) / total / 1000
+    mean = sum(counts.get("microseconds", {}).values()) / total / 1000
     return {"mean": round(mean, 3), **{f"p{rank}": _at(steps, total * rank / 100) for rank in _PERCENTILES}}
 
 
