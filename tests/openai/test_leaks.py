@@ -23,7 +23,6 @@ from test_streams import ASYNC_EARLY, EARLY
 
 import openai
 import spantape
-from spantape import pricing
 from spantape import provider as providers
 from spantape.instrumentors._call import in_flight
 from spantape.instrumentors._ledger import ledger
@@ -60,7 +59,6 @@ def alive() -> dict[str, int]:
     gc.collect()  # which ends what was left to the collector
     gc.collect()  # it may end a call, which is then to be written
     assert spantape.flush()
-    pricing._flat.cache_clear()  # bounded, and made anew each minute
     ledger._named.clear()  # bounded: the newest calls are known by their ids, and by what they gave
     ledger._given.clear()
     gc.collect()
