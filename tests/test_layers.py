@@ -12,12 +12,12 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
-    {"binary", "errors", "guard", "jsontext", "masking", "_version", "moments", "opening"}
+    {"binary", "calls", "errors", "guard", "jsontext", "masking", "_version", "moments", "opening"}
     | {"semconv", "settings", "transcript"},
-    {"content", "context", "filter", "interaction", "pricing", "provider", "sampling"},
+    {"amendment", "content", "context", "filter", "interaction", "pricing", "provider", "sampling"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
-    {"completion", "instrument", "langchain", "_start", "__init__", "__main__"},
+    {"collector", "completion", "file_record", "instrument", "langchain", "_start", "__init__", "__main__"},
 ]
 ALONE = {"testing"}
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -11,31 +11,61 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .errors import QueryError, SettingError, SpantapeError
+from .errors import PushError, QueryError, SettingError, SpantapeError
 from .instrument import flush, instrument, recordings, uninstrument
 
 if TYPE_CHECKING:
+    from .collector import push
     from .context import session
+    from .file_record import get_session_llm_interactions, llm_file_record
     from .filter import Filter
+    from .manual.call import call
+    from .manual.finalize import finalize
+    from .manual.held import fail_call, finish_call, start_call
+    from .manual.stages import record_llm_interaction
     from .masking import Detector, Masking
 
 __all__ = [
     "Detector",
     "Filter",
     "Masking",
+    "PushError",
     "QueryError",
     "SettingError",
     "SpantapeError",
     "__version__",
+    "call",
+    "fail_call",
+    "finalize",
+    "finish_call",
     "flush",
+    "get_session_llm_interactions",
     "instrument",
+    "llm_file_record",
+    "push",
+    "record_llm_interaction",
     "recordings",
     "session",
+    "start_call",
     "uninstrument",
 ]
 
 # What rests on OpenTelemetry is imported when it is asked for: the command reads files alone, and has to be quick.
-_HOMES = {"Detector": "masking", "Filter": "filter", "Masking": "masking", "session": "context"}
+_HOMES = {
+    "Detector": "masking",
+    "Filter": "filter",
+    "Masking": "masking",
+    "call": "manual.call",
+    "fail_call": "manual.held",
+    "finalize": "manual.finalize",
+    "finish_call": "manual.held",
+    "get_session_llm_interactions": "file_record",
+    "llm_file_record": "file_record",
+    "push": "collector",
+    "record_llm_interaction": "manual.stages",
+    "session": "context",
+    "start_call": "manual.held",
+}
 
 
 def __getattr__(name: str) -> Any:

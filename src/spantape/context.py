@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from . import jsontext, semconv
+from .calls import Calls
 from .guard import guard
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,6 +67,11 @@ def current(found: Belonging = _NOBODY) -> Belonging:
     return found
 
 
+def opened() -> tuple[session, ...]:
+    """Give the sessions that a call made now is inside of."""
+    return _open.get()
+
+
 def belonging() -> dict[str, Any]:
     """Give the span attributes of whom and what a call made now belongs to."""
     return current().attributes() if _open.get() else {}
@@ -95,8 +101,14 @@ class session:  # noqa: N801 - used like a function
         self.capture = METADATA
         with guard:
             self.capture = _captured(capture)
+        self.calls = Calls()
         with guard:
             self.belonging = _belonging(values if session_id is None else {"session_id": session_id, **values})
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the calls inside added up to, as far as they have ended in this process; null where nothing is known."""
+        return self.calls.summary()
 
     def __enter__(self) -> session:
         _open.set((*_open.get(), self))

@@ -2,7 +2,8 @@
 
     SpantapeError
     ├── SettingError    a setting has a value that can't be used
-    └── QueryError      a question to the recordings that can't be answered as asked
+    ├── QueryError      a question to the recordings that can't be answered as asked
+    └── PushError       recorded spans could not be sent
 
 They come only from calls that you make to spantape. An instrumented client raises what it always raised.
 """
@@ -20,3 +21,7 @@ class SettingError(SpantapeError, ValueError):
 
 class QueryError(SpantapeError, ValueError):
     """A query's argument can't be understood; the message says what is accepted."""
+
+
+class PushError(SpantapeError):
+    """Recorded spans could not be sent; the message says why, and what becomes of those that are left."""

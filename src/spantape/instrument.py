@@ -13,15 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .guard import guard, logger
+from .manual.desk import Desk, opens_by
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
+    from .instrumentors._tape import Tape
     from .settings import Settings
     from .sinks.files import FileSpanExporter, Recordings
 
+_BY_HAND = "spantape.manual"
+
 _lock = threading.RLock()
 _active: Recording | None = None
+_stopped = False
+"""Whether what is told by hand is not to begin a recording any more."""
 
 
 def instrument(**settings: Any) -> None:
@@ -38,16 +44,17 @@ def instrument(**settings: Any) -> None:
     with _lock:
         if is_off(chosen):
             logger.info("spantape is switched off: nothing is recorded")
-        elif _active is None or (_active.of_environment and _active.settings != chosen):
+        elif _is_free_for(chosen):
             _record(chosen)
 
 
 def uninstrument() -> None:
     """Stop recording, write what is buffered, and give every library back the objects it had."""
-    global _active
+    global _active, _stopped  # noqa: PLW0603 - there is one recording per process
     with _lock:
         recording, _active = _active, None
         if recording is not None:
+            _stopped = True
             recording.stop()
 
 
@@ -64,6 +71,13 @@ def flush(timeout: float = 10.0) -> bool:
 
     forced = getattr(trace.get_tracer_provider(), "force_flush", None)
     return bool(forced(int(left * 1000))) and hooked if forced else hooked
+
+
+def flush_files(timeout: float = 10.0) -> None:
+    """Write all calls that have ended to the files, whatever becomes of what is sent."""
+    recording = _active
+    if recording is not None:
+        recording.flush_files(timeout)
 
 
 def recordings(base_dir: str | Path | None = None) -> Recordings:
@@ -88,7 +102,7 @@ def join_environment() -> None:
     exporters = [name.strip() for name in os.environ.get("OTEL_TRACES_EXPORTER", "").split(",")]
     settings = Settings.load()
     with _lock:
-        wanted = "spantape" in exporters and not is_off(settings) and _active is None
+        wanted = "spantape" in exporters and not is_off(settings) and _is_free_for(settings)
         # Not instrumented: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names us.
         if wanted and OpenAIInstrumentor().is_instrumented_by_opentelemetry:
             _record(settings, of_environment=True)
@@ -103,7 +117,7 @@ def join_run() -> None:
 
     with guard, _lock:
         settings = Settings.load()
-        if _active is None and not is_off(settings):
+        if not is_off(settings) and _is_free_for(settings):
             _record(settings, of_environment=True)
 
 
@@ -118,60 +132,104 @@ def is_off(settings: Settings) -> bool:
     return not settings.enabled or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
-def _record(settings: Settings, *, of_environment: bool = False) -> None:
+def _is_free_for(settings: Settings) -> bool:
+    return _active is None or _active.gives_way_to(settings)
+
+
+def _record(settings: Settings, *, of_environment: bool = False, by_hand: bool = False) -> None:
     from .pricing import PriceBook
 
-    global _active  # noqa: PLW0603 - there is one recording per process
+    global _active, _stopped
     PriceBook.of(settings)  # what is wrong with a price table is told before anything is undone
     uninstrument()
     guard.forget()
-    recording = Recording(settings, of_environment=of_environment)
+    recording = Recording(settings, of_environment=of_environment, by_hand=by_hand)
     recording.start()
-    _active = recording
+    _active, _stopped = recording, False
+
+
+def _desk() -> Desk | None:
+    """Give where calls are told by hand; the first one begins a recording, of such calls only, by the environment."""
+    global _stopped  # noqa: PLW0603
+    if _active is None and not _stopped:
+        from .settings import Settings
+
+        with _lock:
+            settings = Settings.load()
+            _stopped = is_off(settings)
+            if _active is None and not _stopped:
+                _record(settings, by_hand=True)
+    recording = _active
+    return recording.desk() if recording is not None else None
+
+
+opens_by(_desk)
 
 
 class Recording:
     """All parts, put together for one choice of settings."""
 
-    def __init__(self, settings: Settings, *, of_environment: bool = False) -> None:
+    def __init__(self, settings: Settings, *, of_environment: bool = False, by_hand: bool = False) -> None:
         from .provider import Tracing
-        from .sinks import otlp
+        from .sinks import jsonl, otlp, traces
         from .sinks.files import FileSpanExporter, FileSpanProcessor
 
         self.settings = settings
-        self.of_environment = of_environment
+        self._of_environment, self._by_hand = of_environment, by_hand
+        self._desk: Desk | None = None
         self._exporter = FileSpanExporter(settings.base_dir, settings)
         self._files = FileSpanProcessor(self._exporter, settings)
         self._silent: list[FileSpanExporter] = []
+        self._lines = list(filter(None, (jsonl.processor(settings), traces.processor(settings, self.base_dir))))
         self._otlp = otlp.processor(settings)
-        self._tracing = Tracing(settings.tracer_provider, self._processors_for, everything=settings.files)
+        everything = settings.files or settings.jsonl or settings.log_calls
+        self._tracing = Tracing(settings.tracer_provider, self._processors_for, everything=everything)
 
     @property
     def base_dir(self) -> Path:
         """The folder that is recorded to, wherever the process has gone since."""
         return self._exporter.writer.base_dir
 
+    def gives_way_to(self, settings: Settings) -> bool:
+        """Say whether `instrument()` begins anew: this was begun without it, with other settings or for less."""
+        return self._by_hand or (self._of_environment and self.settings != settings)
+
     def start(self) -> None:
-        """Instrument the client libraries that are installed."""
+        """Instrument the client libraries that are installed, unless calls are only told by hand."""
         from .instrumentors import langchain, openai
 
         if self.settings.global_provider:
             self._be_global()
         with guard:
             self._tracing.look()
-        self._instrument(openai.OpenAIInstrumentor(), openai.SCOPE)
-        steps = self.settings.langchain_spans == "all"
-        self._instrument(langchain.LangChainInstrumentor(), langchain.SCOPE, steps=steps)
+        if not self._by_hand:
+            self._instrument(openai.OpenAIInstrumentor(), openai.SCOPE)
+            steps = self.settings.langchain_spans == "all"
+            self._instrument(langchain.LangChainInstrumentor(), langchain.SCOPE, steps=steps)
         if logger.isEnabledFor(logging.INFO):  # to look up the versions takes as long as a call
             logger.info("%s", self._about())
 
     def _instrument(self, instrumentor: Any, scope: str, **how: Any) -> None:
-        from .instrumentors._tape import Tape
-
         if instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
-        tape = Tape.of(self.settings, scope, self._tracing.starter(scope), self._tracing.leaves_out)
-        instrumentor.instrument(tape=tape, skip_dep_check=True, **how)
+        instrumentor.instrument(tape=self._tape(scope), skip_dep_check=True, **how)
+
+    def _tape(self, scope: str) -> Tape:
+        from .instrumentors._tape import Tape
+
+        return Tape.of(self.settings, scope, self._tracing.starter(scope), self._tracing.leaves_out)
+
+    def desk(self) -> Desk:
+        """Give where calls are told by hand."""
+        if self._desk is None:
+            from .manual.found import finder
+
+            self._desk = Desk(
+                self._tape(_BY_HAND),
+                finder(self.base_dir),
+                keeps_all=self.settings.files and self.settings.sample_rate >= 1,
+            )
+        return self._desk
 
     def stop(self) -> None:
         """Undo `start`."""
@@ -181,8 +239,9 @@ class Recording:
         from .provider import leave_all
 
         atexit.unregister(self._at_exit)
-        LangChainInstrumentor().uninstrument()
-        OpenAIInstrumentor().uninstrument()
+        if not self._by_hand:
+            LangChainInstrumentor().uninstrument()
+            OpenAIInstrumentor().uninstrument()
         end_in_flight()
         leave_all()
         for exporter in self._silent:
@@ -197,6 +256,13 @@ class Recording:
             return flush_all(self._all(), int(timeout * 1000))
         return False
 
+    def flush_files(self, timeout: float) -> None:
+        """Write all calls that have ended."""
+        from .provider import flush_all
+
+        with guard:
+            flush_all([self._files, *self._lines], int(timeout * 1000))
+
     def _processors_for(self, provider: Any) -> Sequence[SpanProcessor]:
         from .provider import processors_of
         from .sinks import otlp
@@ -209,6 +275,7 @@ class Recording:
         if self.settings.files:
             self._silence(theirs)
             chosen.append(self._files)
+        chosen += self._lines
         otlp.tell_who_sends_content(theirs, self.settings)
         if self._otlp is not None and not otlp.is_sent_by(theirs, self.settings):
             chosen.append(self._otlp)
@@ -232,7 +299,7 @@ class Recording:
             trace.set_tracer_provider(self._tracing.private)
 
     def _all(self) -> list[SpanProcessor]:
-        return [self._files] + ([self._otlp] if self._otlp is not None else [])
+        return [self._files, *self._lines, *([self._otlp] if self._otlp is not None else [])]
 
     def _at_exit(self) -> None:
         from .instrumentors._call import end_in_flight

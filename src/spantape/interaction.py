@@ -13,6 +13,7 @@ from .jsontext import Json
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import SpanContext
 
 Found: TypeAlias = Mapping[str, Any]
 """A span's attributes."""
@@ -75,6 +76,19 @@ _ERROR = {
     "status_code": semconv.HTTP_STATUS,
     "provider_type": semconv.PROVIDER_ERROR_TYPE,
 }
+_OWN = {
+    "session_topic": semconv.TOPIC,
+    "api_response_time": semconv.SERVER_TIME,
+    "model_used": semconv.RESPONSE_MODEL,
+    "stream_end": semconv.STREAM_END,
+    "service_tier": semconv.OPENAI_RESPONSE_SERVICE_TIER,
+    "response_status": semconv.RESPONSE_STATUS,
+    "cache_hit": semconv.CACHE_HIT,
+    "counted_tokens": semconv.COUNTED_TOKENS,
+    "content_dropped": semconv.CONTENT_DROPPED,
+}
+OWN_METADATA = frozenset({"stage", *_OWN})
+"""What the metadata holds that nobody has given to a session."""
 _SERVER = {"address": semconv.SERVER_ADDRESS, "port": semconv.SERVER_PORT}
 _STATUSES = {"Timeout": "timeout", "Cancelled": "cancelled"}
 _CODE = {"function": semconv.CODE_FUNCTION, "file": semconv.CODE_FILE, "line": semconv.CODE_LINE}
@@ -177,6 +191,11 @@ def interaction_id(trace_id: str, span_id: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{trace_id}-{span_id}"))
 
 
+def id_of(context: SpanContext) -> str | None:
+    """Give a span's record's id; None for a span that is none."""
+    return interaction_id(f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
+
+
 def _identity(span: ReadableSpan, found: Found) -> dict[str, Json]:
     context, parent = span.context, span.parent
     trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
@@ -198,6 +217,7 @@ def _identity(span: ReadableSpan, found: Found) -> dict[str, Json]:
 def _belonging(span: ReadableSpan, found: Found) -> dict[str, Json]:
     return {
         "session_id": found.get(semconv.SESSION_ID),
+        "message_id": found.get(semconv.MESSAGE_ID),
         "role_name": found.get(semconv.ROLE_NAME),
         "step_id": found.get(semconv.STEP_ID),
         "round_index": found.get(semconv.ROUND_INDEX),
@@ -209,20 +229,9 @@ def _belonging(span: ReadableSpan, found: Found) -> dict[str, Json]:
 
 
 def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
-    own = {
-        "stage": "completed" if span.end_time else "started",
-        "session_topic": found.get(semconv.TOPIC),
-        "api_response_time": found.get(semconv.SERVER_TIME),
-        "model_used": found.get(semconv.RESPONSE_MODEL),
-        "stream_end": found.get(semconv.STREAM_END),
-        "service_tier": found.get(semconv.OPENAI_RESPONSE_SERVICE_TIER),
-        "response_status": found.get(semconv.RESPONSE_STATUS),
-        "cache_hit": found.get(semconv.CACHE_HIT),
-        "counted_tokens": found.get(semconv.COUNTED_TOKENS),
-        "content_dropped": _listed(found.get(semconv.CONTENT_DROPPED)),
-    }
+    stage = found.get(semconv.STAGE, "completed") if span.end_time else "started"
+    said = {"stage": stage, **_pick(_OWN, found)}
     given = jsontext.loads_or(found.get(semconv.METADATA), {})
-    said = {key: value for key, value in own.items() if value is not None}
     return said | {key: value for key, value in given.items() if key not in said} if isinstance(given, dict) else said
 
 
@@ -240,6 +249,7 @@ def _said(found: Found, ran: float | None, *, verbatim: bool) -> dict[str, Json]
             "prompt_length": None if asked.text is None else len(asked.text),
             "response_length": None if answered.text is None else len(answered.text),
             "history_messages_count": None if asked.messages is None else max(0, asked.turns - 1),
+            **jsontext.loads_or(found.get(semconv.PERFORMANCE), {}),
         },
     }
 
@@ -266,8 +276,8 @@ def _usage(found: Found) -> dict[str, Json]:
 def _timing(span: ReadableSpan, found: Found) -> dict[str, Json]:
     first = found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
     return {
-        "start_time": _iso(span.start_time) if span.start_time else None,
-        "end_time": _iso(span.end_time) if span.end_time else None,
+        "start_time": moment(span.start_time) if span.start_time else None,
+        "end_time": moment(span.end_time) if span.end_time else None,
         # Who tells us of a call's end only may not know when it began.
         "duration_ms": _ms(span.end_time - span.start_time) if span.end_time and span.start_time else None,
         "time_to_first_chunk_ms": round(first * 1000, 3) if isinstance(first, (int, float)) else None,
@@ -326,6 +336,7 @@ def _ms(nanoseconds: int) -> float:
     return round(nanoseconds / _NS_PER_MS, 3)
 
 
-def _iso(nanoseconds: int | None) -> str:
-    moment = datetime.fromtimestamp((nanoseconds or 0) / 1e9, tz=timezone.utc)
-    return moment.astimezone().isoformat(timespec="microseconds")
+def moment(nanoseconds: int | None) -> str:
+    """Give a time as records have it."""
+    found = datetime.fromtimestamp((nanoseconds or 0) / 1e9, tz=timezone.utc)
+    return found.astimezone().isoformat(timespec="microseconds")

@@ -12,13 +12,16 @@ if TYPE_CHECKING:
 
 
 class Opening(NamedTuple):
-    """What a span is started with; without a context, in the current one."""
+    """What a span is started with; without a context, in the current one; without a time, now."""
 
     name: str
     attributes: dict[str, Any]
     kind: SpanKind = SpanKind.CLIENT
     context: Context | None = None
+    start_time: int | None = None
 
     def span(self, tracer: Tracer) -> Span:
         """Start it."""
-        return tracer.start_span(self.name, context=self.context, kind=self.kind, attributes=self.attributes)
+        return tracer.start_span(
+            self.name, context=self.context, kind=self.kind, attributes=self.attributes, start_time=self.start_time
+        )

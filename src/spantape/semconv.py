@@ -142,6 +142,14 @@ STEP_ID = "spantape.step_id"
 ROUND_INDEX = "spantape.round_index"
 TOPIC = "spantape.topic"
 METADATA = "spantape.metadata"
+MESSAGE_ID = "spantape.message_id"
+
+# --- what is told by hand, or later
+STAGE = "spantape.stage"
+PERFORMANCE = "spantape.performance_metrics"
+AMENDS = "spantape.amends.id"
+AMENDS_SINCE = "spantape.amends.start_time"
+"""An amendment is a span that says of another one, which it links to, what was not known when that ended."""
 
 # --- where in the application's code a call was made
 CODE_FUNCTION = "code.function.name"

@@ -326,6 +326,20 @@ class Settings:
         "How many days session files are meant to be kept. Read and checked; nothing is deleted yet.",
         "LLM_RECORDS_RETENTION_DAYS",
     )
+    jsonl: bool = _setting(SWITCH, False, "Write each call as one line of JSON to `jsonl_path`, too: a call log.")
+    jsonl_path: Path = _setting(PATH, Path("logs/llm_calls.jsonl"), "The file of the call log.")
+    jsonl_max_bytes: int = _setting(
+        _whole(1024), 10 * 1024 * 1024, "How many bytes the call log may grow to before it becomes `<name>.1`."
+    )
+    jsonl_backups: int = _setting(_whole(0), 5, "How many older call logs are kept.")
+    log_calls: bool = _setting(
+        SWITCH, False, "Log each call, as the line of the call log, to the standard library's logger `llm_monitor`."
+    )
+    traces: bool = _setting(
+        SWITCH,
+        False,
+        "Write whole spans to `traces/<date>.jsonl` below `base_dir`, in OTLP's file format, for `spantape.push()`.",
+    )
     otlp_endpoint: str | None = _setting(
         URL, None, "Send spans there over OTLP; OpenTelemetry's OTEL_EXPORTER_OTLP_* variables do the same."
     )

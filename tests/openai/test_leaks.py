@@ -25,6 +25,7 @@ import openai
 import spantape
 from spantape import provider as providers
 from spantape.instrumentors._call import in_flight
+from spantape.instrumentors._ledger import ledger
 from spantape.pricing.book import PriceBook
 
 WARM_UP, TIMES = 10, 30
@@ -61,6 +62,8 @@ def alive() -> dict[str, int]:
     assert spantape.flush()
     for book in [found for found in gc.get_objects() if type(found) is PriceBook]:
         book._ladder.cache_clear()  # bounded, and made anew each minute
+    ledger._named.clear()  # bounded: the newest calls are known by their ids, and by what they gave
+    ledger._given.clear()
     gc.collect()
     kinds = Counter(map(type, gc.get_objects()))
     found = {

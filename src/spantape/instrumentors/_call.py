@@ -10,16 +10,18 @@ from functools import partial
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from .. import semconv
 from ..content import Attributes
+from ..context import opened
 from ..guard import guard
 from ..jsontext import Json, whole
 from ..opening import Opening
 from ._adopted import adopted
 from ._endpoint import Endpoint, Join, Request
 from ._failure import CANCELLED, failure, status_of
+from ._ledger import Ref, ledger
 from ._lent import Lent
 from ._neighbours import is_counted_elsewhere
 from ._observer import Ended, Observer
@@ -50,7 +52,8 @@ class Call:
             "_kept",
         ),
         *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
-        *("_clock", "_key", "_known", "_beneath", "_unasked", "used", "span", "is_recording", "__weakref__"),
+        *("_clock", "_key", "_known", "_session", "_around", "_gave", "_beneath", "_unasked", "used", "span"),
+        *("is_recording", "__weakref__"),
     )
 
     def __init__(self, tape: Tape, request: Request) -> None:
@@ -78,6 +81,9 @@ class Call:
         self._known = _sampled_by(endpoint, where, body)
         self._tape = tape.for_call(self._known)
         whose = adopted(context)
+        self._around = opened()
+        self._gave = 0
+        self._session: str | None = whose.get(semconv.SESSION_ID)
         known = self._known | self._shown(whose) if whose else self._known
         self.span = self._tape.start_span(Opening(self._name(), known, endpoint.kind, context))
         if self._observers:
@@ -144,10 +150,27 @@ class Call:
             with guard:
                 self._fold()
 
+    def began(self, ago: float) -> None:
+        """Say that it began some seconds before it was told; the span's start is the tape's to say."""
+        self._at, self._clock = self._at - ago, self._clock - ago
+
+    def gave(self, answer: object) -> None:
+        """Take the object that the caller gets, to know the call by it later."""
+        if self.is_recording and self._gave != id(answer):
+            self._gave = id(answer)
+            with guard:
+                ledger.give(answer, self.ref())
+
+    def ref(self) -> Ref:
+        """Give what stands for the call when it has long ended."""
+        if isinstance(self.span, Lent):
+            return self.span.call.ref()
+        return Ref(self.span.get_span_context(), self._session, getattr(self.span, "start_time", None) or 0)
+
     @property
     def is_told(self) -> bool:
         """Whether anybody learns of the call: a span that is recorded, metrics, events."""
-        return self.is_recording or bool(self._observers)
+        return self.is_recording or bool(self._observers) or bool(self._around)
 
     @property
     def is_answered(self) -> bool:
@@ -220,8 +243,7 @@ class Call:
     def _end(self, how: str | None, error: BaseException | None) -> None:
         if next(self._first):
             return
-        if self.is_stream:
-            in_flight.discard(self)
+        in_flight.discard(self)
         if self._beneath is not None:
             self._beneath._end(how, error)
         if self.is_told:
@@ -240,8 +262,22 @@ class Call:
                 self._blame(error, told)
             with guard:
                 self._tell(seconds)
+            with guard:
+                self._list(told, seconds)
         with guard:  # a processor of the application's may raise
             self.span.end()
+
+    def named(self, key: object) -> None:
+        """Take the id of an answer, to know the call by it later."""
+        if self.is_recording and isinstance(key, str) and key:
+            ledger.name(key, self.ref())
+
+    def _list(self, told: Attributes, seconds: float) -> None:
+        """Let it be found again, and counted by the sessions around."""
+        self.named(told.get(semconv.RESPONSE_ID))
+        is_counted = self._beneath is None and self.endpoint.kind is SpanKind.CLIENT
+        for one in set(self._around) if is_counted and self.endpoint.operation not in semconv.AROUND_CALLS else ():
+            one.calls.add(self._known | told, seconds)
 
     def _tell(self, seconds: float) -> None:
         if self._observers:
@@ -291,7 +327,7 @@ class Call:
             with guard:
                 found |= self._estimated(found, body)
             with guard:
-                found |= self._tape.price(self._known | found, self._at)
+                found |= self._tape.price(self._known | self._learned | found, self._at)
             if self.is_recording:
                 with guard:
                     found |= self._tape.said(self.endpoint.answered, body)

@@ -19,16 +19,16 @@ class Lent(trace.NonRecordingSpan):
 
     def __init__(self, call: Call, opening: Opening) -> None:
         super().__init__(call.span.get_span_context())
-        self._call = call
+        self.call = call
         self.set_attributes(opening.attributes)
 
     def is_recording(self) -> bool:
         """Say whether the span takes anything."""
-        return self._call.span.is_recording()
+        return self.call.span.is_recording()
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Say something of the call."""
         told = {name: value for name, value in attributes.items() if name not in FAILURE}
-        self._call.use(told)
+        self.call.use(told)
         if self.is_recording():
-            self._call.span.set_attributes(told)
+            self.call.span.set_attributes(told)

@@ -11,7 +11,7 @@ from opentelemetry.trace import Span
 
 from .._version import __version__
 from ..content import Attributes, ContentPolicy, without_content
-from ..context import NOTHING, capture
+from ..context import NOTHING, capture, opened
 from ..jsontext import Json
 from ..opening import Opening
 from ._endpoint import Reader
@@ -97,7 +97,7 @@ class Tape:
         """Say whether nobody would learn of a call that is made now."""
         if capture() == NOTHING:
             return True
-        if not self.leaves_out():
+        if not self.leaves_out() or opened():
             return False
         for observer in self.observers:  # noqa: SIM110 - a generator costs as much as all the rest of it
             if observer.is_on():

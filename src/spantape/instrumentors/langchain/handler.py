@@ -104,8 +104,12 @@ class Handler(BaseCallbackHandler):
         """End a call of a model."""
         with guard:
             run = self.runs.get(run_id)
-            lent = run is not None and run.call is not None and run.call.is_lent
-            self._end(run_id, _NONE if lent else models.answer(response, run_id))
+            if run is None or run.call is None:
+                return
+            for message in models.given(response):
+                run.call.gave(message)
+                run.call.named(getattr(message, "id", None))  # what a stream gave is another object with this id
+            self._end(run_id, _NONE if run.call.is_lent else models.answer(response, run_id))
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **told: Any) -> None:
         """End a tool."""

@@ -123,6 +123,12 @@ def answer(result: Any, run_id: object) -> dict[str, Any]:
     return {"choices": choices, "output": fields(getattr(result, "llm_output", None)), "run": str(run_id)}
 
 
+def given(result: Any) -> list[Any]:
+    """Give the messages that the application gets."""
+    found = [getattr(choice, "message", None) for choice in (getattr(result, "generations", None) or [[]])[0]]
+    return [message for message in found if message is not None]
+
+
 def _output(choice: Mapping[str, Any]) -> Any:
     said = choice.get("message")
     reason = _reason(choice)

@@ -128,7 +128,9 @@ class PostParser:
         with guard:
             if not self.call.is_answered:  # to ask a model whether it is a stream takes its time
                 self._look_at(parsed)
-        return self._users(parsed) if callable(self._users) else parsed
+        result = self._users(parsed) if callable(self._users) else parsed
+        self.call.gave(result)
+        return result
 
     def _look_at(self, parsed: Any) -> None:
         if _is_stream(parsed):
@@ -149,6 +151,7 @@ def call_of(options: Any) -> Call | None:
 
 def _returned(call: Call, result: Any) -> Any:
     """Take what the client gives back, and give it on: the very same object."""
+    call.gave(result)
     with guard:
         if _is_complete(call, result):
             call.end()

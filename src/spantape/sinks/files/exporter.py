@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from ... import sampling
+from ... import jsontext, sampling
+from ...amendment import Amendment, is_amendment
 from ...guard import guard
 from ...interaction import Interaction, is_ours
 from ...sampling import Sampling
 from ...settings import Settings
 from .._copies import unsaid, whole
 from . import layout
+from .amender import Amender
 from .writer import WAIT, FileWriter
+
+_MOST = 1000
 
 
 class Ended:
@@ -37,6 +43,9 @@ class Ended:
         return self._made
 
 
+Item: TypeAlias = "Ended | Amendment"
+
+
 class FileSpanExporter(SpanExporter):
     """Writes the LLM calls among the spans by session, by date, and the failed ones to `errors/`.
 
@@ -53,25 +62,32 @@ class FileSpanExporter(SpanExporter):
         self.writer = FileWriter(self.base_dir)
         self.quiet = False
         """True while a processor of ours writes the same files."""
+        self._amender = Amender(self.writer.base_dir, keeps_all=self.sampling.rate >= 1)
+        self._amendments: deque[Amendment] = deque()
         self._unmade = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write the spans that are LLM calls of ours; others are none of our business."""
         if self.quiet:
             return SpanExportResult.SUCCESS
-        rates = [(span, self.sampling.rate_of(span)) for span in spans if is_ours(span)]
-        written = self.write(Ended(self.shown(span), rate) for span, rate in rates if rate is not None)
+        written = self.write(self._items(spans))
         return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
-    def write(self, calls: Iterable[Ended], timeout: float = WAIT) -> bool:
-        """Write calls; False while anything that was ever given waits to be written."""
-        for call in calls:
+    def write(self, items: Iterable[Item], timeout: float = WAIT) -> bool:
+        """Write calls and amendments; False while anything that was ever given waits to be written."""
+        for one in items:
+            if isinstance(one, Amendment):
+                self._amendments.append(one)
+                continue
             with guard:
-                interaction = call.interaction()
-                self.writer.put(interaction.line(), paths(interaction))
+                interaction = one.interaction()
+                self.writer.put(jsontext.dumps(self._amender.record(interaction)), paths(interaction))
                 continue
             self._unmade += 1
-        return self.writer.flush(timeout)
+        while len(self._amendments) > _MOST:
+            self._amendments.popleft()
+            self._unmade += 1
+        return self.writer.flush(timeout) and self._amend(timeout)
 
     def shutdown(self) -> None:
         """Write what waits; an export after this still writes."""
@@ -87,9 +103,29 @@ class FileSpanExporter(SpanExporter):
         """How many records are not in the files, and never will be."""
         return self._unmade + self.writer.lost
 
+    def _items(self, spans: Sequence[ReadableSpan]) -> Iterator[Item]:
+        for span in spans:
+            rate = self.sampling.rate_of(span) if is_ours(span) else None
+            if rate is not None:
+                yield Ended(self.shown(span), rate)
+            elif is_amendment(span):
+                yield Amendment.from_span(span)
+
+    def _amend(self, timeout: float) -> bool:
+        """Write amended records behind those of the calls, which have to be on disk to be found."""
+        written = True
+        while written and self._amendments:
+            amendment = self._amendments.popleft()
+            with guard:
+                record = self._amender.amended(amendment)
+                if record is not None:
+                    self.writer.put(jsontext.dumps(record), paths(Interaction.from_json(record)))
+            written = self.writer.flush(timeout)
+        return written
+
 
 def paths(interaction: Interaction) -> list[Path]:
     """Give the files, below the base folder, that an ended call belongs in."""
     date = interaction.started_on()
     files = [layout.session_file(interaction.session_id, date), layout.date_file(date)]
-    return files if interaction.success else [*files, layout.error_file(date)]
+    return [*files, layout.error_file(date)] if interaction.success is False else files

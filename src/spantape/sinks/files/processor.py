@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from ...amendment import Amendment, is_amendment
 from ...guard import guard
 from ...interaction import is_ours
 from ...sampling import Sampling
 from .._background import Background
-from .exporter import Ended, FileSpanExporter
+from .exporter import Ended, FileSpanExporter, Item
 from .live import Live
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class FileSpanProcessor(SpanProcessor):
         self._exporter = exporter
         self._sampling = Sampling.of(settings)
         self._live = Live(exporter.writer, settings.latest_size, exporter.shown)
-        self._background: Background[Ended] = Background(
+        self._background: Background[Item] = Background(
             exporter.write,
             size=settings.buffer_size,
             interval=settings.flush_interval,
@@ -43,10 +44,12 @@ class FileSpanProcessor(SpanProcessor):
                 self._background.stir()
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Take a call that has ended."""
+        """Take a call that has ended, or what is learned of one later."""
         with guard:
             if is_ours(span):
                 self._ended(span, self._sampling.rate_of(span))
+            elif is_amendment(span):
+                self._background.put(Amendment.from_span(span))
 
     def _ended(self, span: ReadableSpan, rate: float | None) -> None:
         if rate is None:

@@ -1,0 +1,35 @@
+"""`push(...)`: recorded spans to a collector that was not there when they were recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import PushError
+from .instrument import flush_files, recordings
+
+if TYPE_CHECKING:
+    from .sinks.traces.push import Pushed
+
+
+def push(endpoint: str | None = None, base_dir: str | Path | None = None, *, force: bool = False) -> Pushed:
+    """Send the spans in `traces/` to a collector over OTLP/HTTP, ids and times unchanged, each at most once.
+
+    What was sent to an address is remembered beside the files; `force` sends all of it again. `endpoint` defaults to
+    the setting `otlp_endpoint` or OpenTelemetry's variables, `base_dir` to where this process records.
+
+    Raises:
+        PushError: There is nowhere to send to, or the receiver takes nothing now; what is left goes with the next push.
+    """
+    from .settings import Settings
+    from .sinks import otlp, traces
+    from .sinks.traces.post import Post
+    from .sinks.traces.push import push as send
+
+    settings = Settings.load(otlp_endpoint=endpoint)
+    target = otlp.endpoint(settings)
+    if target is None:
+        raise PushError('there is nowhere to send spans to: give push(endpoint="http://localhost:4318")')
+    flush_files()
+    folder = recordings(base_dir).base_dir / traces.FOLDER
+    return send(folder, Post(target), force=force, content=settings.otlp_content)

@@ -1,0 +1,21 @@
+"""The call log: one JSON object a call, in a rotating file, to the logger `llm_monitor`, or to both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    from ...settings import Settings
+
+
+def processor(settings: Settings) -> SpanProcessor | None:
+    """Give what writes the log; None when nobody asked for it."""
+    if not (settings.jsonl or settings.log_calls):
+        return None
+    from .._lines import LineProcessor, Lines
+    from .log import Log
+
+    log = Log(settings.jsonl_path.absolute() if settings.jsonl else None, logs=settings.log_calls)
+    return LineProcessor(log.lines, Lines(settings.jsonl_max_bytes, settings.jsonl_backups), settings)

@@ -1,0 +1,24 @@
+"""Whole spans in OpenTelemetry's own file format, `traces/<date>.jsonl`, to be sent to a collector later."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    from ...settings import Settings
+
+FOLDER = "traces"
+
+
+def processor(settings: Settings, base_dir: Path) -> SpanProcessor | None:
+    """Give what writes spans; None when nobody asked for it."""
+    if not settings.traces:
+        return None
+    from .._lines import LineProcessor, Lines
+    from .spans import lines
+
+    return LineProcessor(partial(lines, base_dir / FOLDER, settings.otlp_max_bytes), Lines(), settings)
