@@ -10,13 +10,14 @@ from __future__ import annotations
 from ._version import __version__
 from .context import session
 from .errors import QueryError, SettingError, SpantapeError
-from .instrument import flush, instrument, recordings, uninstrument
+from .instrument import cleanup_old_files, flush, instrument, recordings, uninstrument
 
 __all__ = [
     "QueryError",
     "SettingError",
     "SpantapeError",
     "__version__",
+    "cleanup_old_files",
     "flush",
     "instrument",
     "recordings",

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from .settings import Settings
     from .sinks.files import FileSpanExporter, Recordings
+    from .sinks.files.processor import Condition
 
 _lock = threading.RLock()
 _active: Recording | None = None
+
+_LAST_WAIT = 2.0
 
 
 def instrument(**settings: Any) -> None:
@@ -75,6 +78,30 @@ def recordings(base_dir: str | Path | None = None) -> Recordings:
     return Recordings(Path(base_dir))
 
 
+def cleanup_old_files(dry_run: bool = False, force: bool = False) -> list[dict[str, Any]]:
+    """Delete what is older or more than the settings allow, and compress what was archived; upkeep does it by itself.
+
+    Gives what was done, or with `dry_run` what would be: `path`, `action`, `reason` and `bytes` of each file. `force`
+    waits for another process that is at it.
+
+    Raises:
+        SpantapeError: Another process is at it.
+    """
+    from .settings import Settings
+    from .sinks.files.upkeep import cleanup
+
+    recording = _active
+    settings = recording.settings if recording is not None else Settings.load()
+    base_dir = recording.base_dir if recording is not None else settings.base_dir
+    return [step._asdict() for step in cleanup(base_dir, settings, dry_run=dry_run, force=force)]
+
+
+def condition() -> Condition | None:
+    """Tell how this process's recording to files is doing; None when it records to none."""
+    recording = _active
+    return recording.condition() if recording is not None and recording.settings.files else None
+
+
 def join_environment() -> None:
     """Record as `instrument()` does, in a run of `opentelemetry-instrument` with `spantape` in `OTEL_TRACES_EXPORTER`.
 
@@ -119,14 +146,16 @@ class Recording:
     def __init__(self, settings: Settings, *, of_environment: bool = False) -> None:
         from .provider import Tracing
         from .sinks import otlp
+        from .sinks._endings import Endings
         from .sinks.files import FileSpanExporter, FileSpanProcessor
 
         self.settings = settings
         self.of_environment = of_environment
-        self._exporter = FileSpanExporter(settings.base_dir)
+        self._exporter = FileSpanExporter(settings=settings)
         self._files = FileSpanProcessor(self._exporter, settings)
         self._silent: list[FileSpanExporter] = []
         self._otlp = otlp.processor(settings)
+        self._endings = Endings(lambda: self.flush(_LAST_WAIT), self._at_exit)
         self._tracing = Tracing(settings.tracer_provider, self._processors_for, everything=settings.files)
 
     @property
@@ -148,6 +177,7 @@ class Recording:
             instrumentor.uninstrument()  # alone it knows no files: from now on the calls are ours
         tape = Tape.of(self.settings, SCOPE, self._tracing.starter(SCOPE), self._tracing.leaves_out)
         instrumentor.instrument(tape=tape, skip_dep_check=True)
+        self._endings.watch(sigterm=self.settings.flush_on_sigterm)
         if logger.isEnabledFor(logging.INFO):  # to look up the versions takes as long as a call
             logger.info("%s", self._about())
 
@@ -158,6 +188,7 @@ class Recording:
         from .provider import leave_all
 
         atexit.unregister(self._at_exit)
+        self._endings.leave()
         OpenAIInstrumentor().uninstrument()
         end_in_flight()
         leave_all()
@@ -172,6 +203,10 @@ class Recording:
         with guard:
             return flush_all(self._all(), int(timeout * 1000))
         return False
+
+    def condition(self) -> Condition:
+        """Tell how the recording to files is doing."""
+        return self._files.condition()
 
     def _processors_for(self, provider: Any) -> Sequence[SpanProcessor]:
         from .provider import processors_of

@@ -191,19 +191,48 @@ class Settings:
         "the extra chunk is kept from it.",
     )
     buffer_size: int = _setting(_whole(1), 100, "Write or send the buffer as soon as it holds this many records.")
+    buffer_bytes: int = _setting(
+        _whole(64 * 1024),
+        64 * 1024 * 1024,
+        "The most bytes that wait to be written. At a tenth of it the buffer is written; at all of it, or at ten times "
+        "`buffer_size`, whoever ends a call writes.",
+    )
     flush_interval: float = _setting(SECONDS, 1.0, "Write or send the buffer at least this often, in seconds.")
+    durable: bool = _setting(
+        SWITCH, False, "Have each call written, and on the disk (fsync), before it returns. Costs milliseconds a call."
+    )
+    flush_on_sigterm: bool = _setting(
+        SWITCH,
+        True,
+        "Write the buffer when SIGTERM ends the process, where nothing else handles that signal as `instrument()` is "
+        "called in the main thread.",
+    )
     latest_size: int = _setting(_whole(1), 50, "How many finished calls `real_time/latest.json` shows.")
+    upkeep: bool = _setting(
+        SWITCH, True, "Compress archives and delete what is too old or too much, in the background, at most hourly."
+    )
     max_file_size: int = _setting(
         _whole(1024),
         100 * 1024 * 1024,
-        "How many bytes a file may grow to before it is archived. Read and checked; nothing is archived yet.",
+        "How many bytes a file may grow to before it goes to `archive/`.",
         "LLM_RECORDS_MAX_FILE_SIZE",
     )
     retention_days: int = _setting(
+        _whole(1), 90, "How many days session files are kept.", "LLM_RECORDS_RETENTION_DAYS"
+    )
+    error_retention_days: int = _setting(_whole(1), 30, "How many days the files in `errors/` are kept.")
+    date_retention_days: int = _setting(_whole(1), 90, "How many days the files in `by_date/` are kept.")
+    content_retention_days: int | None = _setting(
         _whole(1),
-        90,
-        "How many days session files are meant to be kept. Read and checked; nothing is deleted yet.",
-        "LLM_RECORDS_RETENTION_DAYS",
+        None,
+        "How many days prompts and responses are kept; then the records stay without them, in archives too. Unset: as "
+        "long as their files.",
+    )
+    archive_max_bytes: int | None = _setting(
+        _whole(0), None, "How many bytes `archive/` may hold; the oldest files go first. Unset: all are kept."
+    )
+    max_total_bytes: int | None = _setting(
+        _whole(0), None, "How many bytes all files may hold; the oldest days go first, today's stay. Unset: no limit."
     )
     otlp_endpoint: str | None = _setting(
         URL, None, "Send spans there over OTLP; OpenTelemetry's OTEL_EXPORTER_OTLP_* variables do the same."

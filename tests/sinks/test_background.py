@@ -14,6 +14,7 @@ from sinks_tape import until
 
 from spantape.sinks import _background
 from spantape.sinks._background import Background
+from spantape.sinks._buffer import Buffer, Limits
 
 
 class Sink:
@@ -55,8 +56,9 @@ def sink() -> Sink:
 def make(sink: Sink) -> Iterator[Callable[..., Background[int]]]:
     made: list[Background[int]] = []
 
-    def background(size: int = 5, interval: float = 0.02) -> Background[int]:
-        made.append(Background(sink.write, size=size, interval=interval, pulse=sink.pulse, forget=sink.forget))
+    def background(size: int = 5, interval: float = 0.02, most_bytes: int = 10**9) -> Background[int]:
+        buffer = Buffer[int](Limits(size, most_bytes), abs)
+        made.append(Background(sink.write, buffer, interval, pulse=sink.pulse, forget=sink.forget))
         return made[-1]
 
     yield background
@@ -311,7 +313,7 @@ def test_finalizers_everywhere(make: Callable[..., Background[int]], sink: Sink)
 
 
 def test_one_that_is_not_needed_any_more_can_go(sink: Sink) -> None:
-    background = Background(sink.write, size=1, interval=1, pulse=sink.pulse, forget=sink.forget)
+    background = Background(sink.write, Buffer(Limits(1, 100), abs), 1, pulse=sink.pulse, forget=sink.forget)
     gone = weakref.ref(background)
     del background
     gc.collect()

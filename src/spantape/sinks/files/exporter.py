@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from sys import getsizeof
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -14,6 +15,8 @@ from ...settings import Settings
 from . import layout
 from .writer import WAIT, FileWriter
 
+_SPAN = 2000
+
 
 class Ended:
     """A call that has ended; its interaction is made once, for all who need it."""
@@ -21,6 +24,10 @@ class Ended:
     def __init__(self, span: ReadableSpan) -> None:
         self._span = span
         self._made: Interaction | None = None
+
+    def weight(self) -> int:
+        """Give about how many bytes it takes in memory."""
+        return _SPAN + sum(map(getsizeof, (self._span.attributes or {}).values()))
 
     def interaction(self) -> Interaction:
         """Give the interaction, with its messages as they are on the span."""
@@ -32,13 +39,14 @@ class Ended:
 class FileSpanExporter(SpanExporter):
     """Writes the LLM calls among the spans by session, by date, and the failed ones to `errors/`.
 
-    `base_dir` defaults to the setting of that name. What can't be written at once is logged and tried again with the
+    `base_dir` defaults to the setting of that name, the other settings to what the environment says. What can't be written at once is logged and tried again with the
     next export, flush and shutdown, so a processor needs no retry of its own.
     """
 
-    def __init__(self, base_dir: str | Path | None = None) -> None:
-        self.base_dir = Path(base_dir) if base_dir is not None else Settings.load().base_dir
-        self.writer = FileWriter(self.base_dir)
+    def __init__(self, base_dir: str | Path | None = None, settings: Settings | None = None) -> None:
+        chosen = settings or Settings.load()
+        self.base_dir = Path(base_dir) if base_dir is not None else chosen.base_dir
+        self.writer = FileWriter(self.base_dir, chosen)
         self.quiet = False
         """True while a processor of ours writes the same files."""
         self._unmade = 0
@@ -77,6 +85,4 @@ class FileSpanExporter(SpanExporter):
 
 def paths(interaction: Interaction) -> list[Path]:
     """Give the files, below the base folder, that an ended call belongs in."""
-    date = interaction.started_on()
-    files = [layout.session_file(interaction.session_id, date), layout.date_file(date)]
-    return files if interaction.success else [*files, layout.error_file(date)]
+    return layout.files(interaction.session_id, interaction.started_on(), failed=not interaction.success)

@@ -12,6 +12,7 @@ from ...errors import QueryError
 from . import arrays, layout
 from .arrays import Record
 from .lock import locked
+from .presence import settle
 
 _WAIT = 2.0
 
@@ -45,6 +46,7 @@ class Recordings:
 
     def get_error_interactions(self, date: str | None = None, days: int = 7) -> list[Record]:
         """Give the failed calls of one day, or without a date those of the last `days` days, oldest first."""
+        settle(self.base_dir)
         if date is not None:
             return _ordered(self._read([self.base_dir / layout.error_file(layout.day(date))]))
         first = Date.fromordinal(max(1, Date.today().toordinal() + 1 - _count("days", days)))
@@ -63,6 +65,7 @@ class Recordings:
 
     def get_running_interactions(self) -> list[Record]:
         """Give the calls that run at this moment (their content shortened), oldest first."""
+        settle(self.base_dir)
         return _ordered(filter(_runs, self._read([self.base_dir / layout.latest_file()])))
 
     def _files(self, folder: str) -> list[Path]:
