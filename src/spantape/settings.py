@@ -217,9 +217,7 @@ class Settings:
         "How many bytes a file may grow to before it goes to `archive/`.",
         "LLM_RECORDS_MAX_FILE_SIZE",
     )
-    retention_days: int = _setting(
-        _whole(1), 90, "How many days session files are kept.", "LLM_RECORDS_RETENTION_DAYS"
-    )
+    retention_days: int = _setting(_whole(1), 90, "How many days session files are kept.", "LLM_RECORDS_RETENTION_DAYS")
     error_retention_days: int = _setting(_whole(1), 30, "How many days the files in `errors/` are kept.")
     date_retention_days: int = _setting(_whole(1), 90, "How many days the files in `by_date/` are kept.")
     content_retention_days: int | None = _setting(

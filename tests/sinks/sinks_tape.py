@@ -110,7 +110,7 @@ def until(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
 
 
 def files(base_dir: Path) -> list[Path]:
-    return sorted(base_dir.rglob("*.json"))
+    return sorted(path for path in base_dir.rglob("*.json") if path.is_file())
 
 
 def loaded(file: Path) -> list[dict[str, Any]]:

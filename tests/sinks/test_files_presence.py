@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -115,7 +114,7 @@ def test_a_finder_that_dies_halfway(base_dir: Path, folders: tuple[str, ...], tm
 
 
 def test_a_call_that_had_ended_is_not_interrupted(base_dir: Path) -> None:
-    """It was written, and its process died before its list was up to date; also when the file has been archived since."""
+    """It was written, its process died before its list was up to date, and the file may have been archived since."""
     script = """
         import os, signal, sys
         from pathlib import Path
@@ -205,7 +204,9 @@ def test_exec_interrupts_what_runs(base_dir: Path) -> None:
 def test_a_list_that_is_no_list(base_dir: Path) -> None:
     killed(base_dir, "5")
     (calls,) = (base_dir / "real_time" / "processes").glob("*.calls")
-    calls.write_text('[\n{"id": 5},\n"x",\n{"timestamp": "never"},\n{"id": "x", "timestamp": null, "metadata": null},\nga')
+    calls.write_text(
+        '[\n{"id": 5},\n"x",\n{"timestamp": "never"},\n{"id": "x", "timestamp": null, "metadata": null},\nga'
+    )
     assert settle(base_dir) <= 2
     assert left(base_dir) == []
 
@@ -225,4 +226,4 @@ def test_without_anything_to_find(base_dir: Path) -> None:
     assert not base_dir.exists()
     base_dir.mkdir()
     assert settle(base_dir) == 0
-    assert os.listdir(base_dir) == []
+    assert list(base_dir.iterdir()) == []

@@ -162,7 +162,14 @@ def test_nothing_else_is_left_behind(tape: Tape) -> None:
 
     names = {path.name for path in tape.base_dir.rglob("*") if path.is_file()}
     date = tape.date_file.name[:10]
-    assert names == {".lock", ".upkeep", "latest.json", f"{date}.json", f"{date}_all_interactions.json", f"{date}_errors.json"}
+    assert names == {
+        ".lock",
+        ".upkeep",
+        "latest.json",
+        f"{date}.json",
+        f"{date}_all_interactions.json",
+        f"{date}_errors.json",
+    }
 
 
 def test_a_cut_prompt_is_kept_as_text(base_dir: Path) -> None:

@@ -182,7 +182,7 @@ def test_archives_are_kept_unless_they_are_too_much(base_dir: Path) -> None:
     newest = [size for name, size in sizes.items() if day(100) in name]
     gone = cleanup(base_dir, archive_max_bytes=sum(newest) + 1)
     assert len(archives(base_dir)) == 3
-    assert [path for _, path in gone][0].startswith(f"archive/{day(300)}")
+    assert gone[0][1].startswith(f"archive/{day(300)}")
     assert all(day(100) in file.name for file in archives(base_dir))
     cleanup(base_dir, archive_max_bytes=0)
     assert archives(base_dir) == []
@@ -388,5 +388,3 @@ def test_many_processes_rotate_one_session(base_dir: Path) -> None:
         ids = span_ids(base_dir, folder) + [record["span_id"] for record in archived(base_dir, pattern)]
         assert sorted(ids) == told
     assert all(file.stat().st_size <= 1_000_000 for file in files(base_dir))
-
-

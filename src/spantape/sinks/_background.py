@@ -39,6 +39,7 @@ class Background(Generic[T]):
     _closed: bool
     _hung: bool
     _held: bool
+    _failures: int
 
     def __init__(
         self,
@@ -186,7 +187,7 @@ class Background(Generic[T]):
         return busy
 
     def _pause(self) -> float:
-        return min(self._interval * 2 ** min(self._failures, 20), max(self._interval, _LONGEST_PAUSE))
+        return min(self._interval * 2.0 ** min(self._failures, 20), max(self._interval, _LONGEST_PAUSE))
 
     def _is_busy(self) -> bool:
         return self._alone(partial(self._pulse, False), _CALLER_WAITS) is True

@@ -17,14 +17,17 @@ Sync: TypeAlias = Callable[[int], object]
 """What is done with an open file after a write: `os.fsync`, or nothing."""
 
 
+_FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0)
+
+
 def no_sync(_: int) -> None:
     """Leave it to the operating system when a write gets to the disk."""
 
 
 @contextmanager
-def opened(path: Path, flags: int = 0) -> Iterator[int]:
+def opened(path: str | Path, flags: int = 0) -> Iterator[int]:
     """Open a file for reading and writing, by its number."""
-    file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) | flags, 0o600)
+    file = os.open(path, _FLAGS | flags, 0o600)
     try:
         yield file
     finally:

@@ -39,8 +39,9 @@ class Ended:
 class FileSpanExporter(SpanExporter):
     """Writes the LLM calls among the spans by session, by date, and the failed ones to `errors/`.
 
-    `base_dir` defaults to the setting of that name, the other settings to what the environment says. What can't be written at once is logged and tried again with the
-    next export, flush and shutdown, so a processor needs no retry of its own.
+    `base_dir` defaults to the setting of that name, the other settings to what the environment says. What can't be
+    written at once is logged and tried again with the next export, flush and shutdown, so a processor needs no retry
+    of its own.
     """
 
     def __init__(self, base_dir: str | Path | None = None, settings: Settings | None = None) -> None:

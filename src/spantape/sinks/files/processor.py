@@ -100,7 +100,7 @@ class FileSpanProcessor(SpanProcessor):
         waiting = [moment for moment in (buffer.oldest, writer.since) if moment is not None]
         return Condition(
             queue_depth=len(buffer) + len(writer),
-            buffered_bytes=buffer.bytes + writer.bytes,
+            buffered_bytes=buffer.bytes + writer.weight,
             backpressure_count=self._background.backpressure,
             write_errors=writer.errors,
             lost=self.lost,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,6 +25,8 @@ Entry: TypeAlias = tuple[bytes, tuple[Path, ...]]
 WAIT = 10.0
 
 _MOST = 10_000
+_MOST_PLACES = 1000
+_FULL = -1
 
 
 class FileWriter:
@@ -42,6 +45,7 @@ class FileWriter:
         self._sync: disk.Sync = os.fsync if chosen.durable else disk.no_sync
         self._lock = self.base_dir / layout.lock_file()
         self._leases = Leases()
+        self._places: dict[Path, str] = {}
         self._begin()
         follow(self)
 
@@ -65,8 +69,8 @@ class FileWriter:
         return len(self._incoming) + len(self._unwritten)
 
     @property
-    def bytes(self) -> int:
-        """What those that wait weigh."""
+    def weight(self) -> int:
+        """How many bytes those have."""
         return sum(len(line) for line, _ in [*self._incoming.copy(), *self._unwritten])
 
     def flush(self, timeout: float = WAIT) -> bool:
@@ -103,11 +107,12 @@ class FileWriter:
 
     def append(self, path: Path, lines: Sequence[bytes]) -> None:
         """Write behind the records of a file, whatever state it is in; to be called inside `locked()`."""
-        target = self.base_dir / path
-        self._make_way(path, sum(map(len, lines)))
-        end = self._extend(target, lines)
+        target = self._place(path)
+        end = self._extend(target, lines, self._max_file_size)
+        if end == _FULL:
+            end = self._extend_another(path, target, lines)
         if end is None:
-            disk.put_aside(target)
+            disk.put_aside(Path(target))
         if not end:
             self.replace(path, lines, self._sync)
 
@@ -159,24 +164,37 @@ class FileWriter:
             return False
         return True
 
-    def _make_way(self, path: Path, coming: int) -> None:
-        """Archive a file that would grow too large; where that can't be done, it grows."""
-        size = _size(self.base_dir / path)
-        if not size or size + coming <= self._max_file_size:
-            return
+    def _place(self, path: Path) -> str:
+        """Give where a file is, as text: to make a path anew each time costs as much as to write to it."""
+        place = self._places.get(path)
+        if place is None:
+            if len(self._places) >= _MOST_PLACES:
+                self._places.clear()
+            place = self._places[path] = str(self.base_dir / path)
+        return place
+
+    def _extend_another(self, path: Path, target: str, lines: Sequence[bytes]) -> int | None:
+        """Archive a file that would grow too large, so that the next one begins; where that can't be done, it grows."""
         try:
             self.rotations += rotate(self.base_dir, path)
         except OSError as error:  # Windows: someone reads it
             guard.warn_once(f"rotate {path}", "spantape can't archive %s yet, so it grows (%s)", path, error)
+        return self._extend(target, lines)
 
-    def _extend(self, path: Path, lines: Sequence[bytes]) -> int | None:
-        """Write behind the records of a file; gives where they ended, with 0 and None there was nothing to extend."""
+    def _extend(self, target: str, lines: Sequence[bytes], most: float = math.inf) -> int | None:
+        """Write behind the records of a file; gives where they ended.
+
+        With 0 and None there was nothing to extend; with `_FULL` it would have become larger than `most`.
+        """
         try:
-            with disk.opened(path) as file:
+            with disk.opened(target) as file:
                 end = arrays.end_of(file)
                 if end:
-                    with self._leases.held(path, file):
-                        disk.overwrite(file, end, arrays.closed(arrays.SEPARATOR, lines), self._sync)
+                    data = arrays.closed(arrays.SEPARATOR, lines)
+                    if end + len(data) > most:
+                        return _FULL
+                    with self._leases.held(target, file):
+                        disk.overwrite(file, end, data, self._sync)
                 return end
         except FileNotFoundError:
             return 0
@@ -191,9 +209,3 @@ class FileWriter:
         if count > 0:
             self.lost += count
             guard.warn_once("lost", "spantape lost %d records that it could not write to %s", count, self.base_dir)
-
-
-def _size(file: Path) -> int:
-    with suppress(OSError):  # it is not there, or what comes next says what is wrong with it
-        return file.stat().st_size
-    return 0
