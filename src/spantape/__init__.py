@@ -7,12 +7,19 @@ spantape.instrument()
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._version import __version__
-from .context import session
 from .errors import QueryError, SettingError, SpantapeError
+from .filter import Filter
 from .instrument import cleanup_old_files, flush, instrument, recordings, uninstrument
 
+if TYPE_CHECKING:
+    from .context import session
+
 __all__ = [
+    "Filter",
     "QueryError",
     "SettingError",
     "SpantapeError",
@@ -24,3 +31,17 @@ __all__ = [
     "session",
     "uninstrument",
 ]
+
+# What rests on OpenTelemetry is imported when it is asked for: the command reads files alone, and has to be quick.
+_HOMES = {"session": "context"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -75,7 +75,15 @@ def recordings(base_dir: str | Path | None = None) -> Recordings:
 
     if base_dir is None:
         base_dir = _active.base_dir if _active is not None else Settings.load().base_dir
-    return Recordings(Path(base_dir))
+    place = Path(base_dir)
+    return Recordings(place, lambda: _condition(place))
+
+
+def _condition(base_dir: Path) -> dict[str, Any] | None:
+    """Tell how this process's recording to a folder is doing; None when it doesn't record to it."""
+    recording = _active
+    writes = recording is not None and recording.settings.files and recording.base_dir == base_dir.absolute()
+    return recording.condition()._asdict() if recording is not None and writes else None
 
 
 def cleanup_old_files(dry_run: bool = False, force: bool = False) -> list[dict[str, Any]]:
@@ -96,12 +104,6 @@ def cleanup_old_files(dry_run: bool = False, force: bool = False) -> list[dict[s
     return [step._asdict() for step in cleanup(base_dir, settings, dry_run=dry_run, force=force)]
 
 
-def condition() -> Condition | None:
-    """Tell how this process's recording to files is doing; None when it records to none."""
-    recording = _active
-    return recording.condition() if recording is not None and recording.settings.files else None
-
-
 def join_environment() -> None:
     """Record as `instrument()` does, in a run of `opentelemetry-instrument` with `spantape` in `OTEL_TRACES_EXPORTER`.
 
@@ -117,6 +119,19 @@ def join_environment() -> None:
         wanted = "spantape" in exporters and not is_off(settings) and _active is None
         # Not instrumented: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names us.
         if wanted and OpenAIInstrumentor().is_instrumented_by_opentelemetry:
+            _record(settings, of_environment=True)
+
+
+def join_run() -> None:
+    """Record as `instrument()` does, in a program that `spantape run` has started.
+
+    When the program calls `instrument()` itself, with other settings, these hold.
+    """
+    from .settings import Settings
+
+    with guard, _lock:
+        settings = Settings.load()
+        if _active is None and not is_off(settings):
             _record(settings, of_environment=True)
 
 

@@ -31,6 +31,11 @@ def text(value: object) -> str:
     return dumps(value).decode()
 
 
+def pretty(value: object) -> str:
+    """Give `value` as JSON text on many lines, for a person."""
+    return orjson.dumps(loads(dumps(value)), option=orjson.OPT_INDENT_2).decode()
+
+
 def verbatim(source: str) -> Json:
     """Stand for JSON text that was read before: `dumps` takes it over as it is, on one line."""
     return loads(source) if "\n" in source else orjson.Fragment(source)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from enum import Flag
 from pathlib import Path
@@ -278,13 +278,20 @@ class Settings:
             SettingError: A name is unknown or a value can't be used.
         """
         _refuse_unknown(given)
-        sources = ((os.environ, ""), (_dotenv(), " in .env"))
-        values: dict[str, Any] = {}
-        for option in fields(cls):
-            found = _find(option, given, sources)
-            if found is not None:
-                values[option.name] = option.metadata["kind"].read(*found)
+        values = {name: value for name, value, source in found(given) if source}
         return cls(**values)
+
+
+def found(given: Mapping[str, object]) -> Iterator[tuple[str, Any, str]]:
+    """Give each setting's name, its value and where that was found; nowhere, where it is the default.
+
+    Raises:
+        SettingError: A value can't be used.
+    """
+    sources = ((os.environ, ""), (_dotenv(), " in .env"))
+    for option in fields(Settings):
+        source, value = _find(option, given, sources) or ("", None)
+        yield option.name, option.metadata["kind"].read(source, value) if source else option.default, source
 
 
 def variables(option: Field[Any]) -> tuple[str, ...]:

@@ -77,6 +77,8 @@ def _part_text(part: Mapping[str, Json]) -> str:
     if kind == "tool_call_response":
         response = part.get("response")
         return response if isinstance(response, str) else jsontext.text(response)
+    if kind == "tokens":
+        return f"[{part.get('count')} tokens]"
     if kind == "generic":
         return jsontext.text({key: value for key, value in part.items() if key != "type"})
     if kind == "server_tool_call":

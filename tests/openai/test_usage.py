@@ -120,6 +120,33 @@ def test_an_estimate_is_marked(model: str, server: ScriptedServer, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("encoding")
+@pytest.mark.parametrize(("prompt", "tokens"), [("你好!", 7), (["ab", "c"], 4), ([1, 2, 3], 3), ([[1, 2], [3]], 3)])
+def test_an_estimate_of_a_text_completion(prompt: Any, tokens: int, server: ScriptedServer, tmp_path: Path) -> None:
+    """Prompts stand alone, a line each; token ids are counted already."""
+    recorded = Recorded(tmp_path)
+    with sync_client(server.url) as client:
+        for _ in range(2):
+            recorded.exporter.clear()
+            chunks = client.completions.create(model="qwen-max", prompt=prompt, stream=True)
+            choices = [chunk.choices[0] for chunk in chunks if chunk.choices]
+            loaded()
+    found = recorded.attributes
+    assert found["spantape.usage.estimated"] is True
+    assert found["gen_ai.usage.input_tokens"] == tokens
+    breaks = len({choice.index for choice in choices}) - 1  # several answers are counted a line each
+    assert found["gen_ai.usage.output_tokens"] == sum(len(choice.text.encode()) for choice in choices) + breaks
+
+
+def test_a_text_completion_is_asked_for_its_usage(server: ScriptedServer, tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path, include_usage=HOST)
+    with sync_client(server.url) as client:
+        chunks = list(client.completions.create(model="gpt-3.5-turbo-instruct", prompt="a", stream=True))
+    assert server.requests[-1].body["stream_options"] == {"include_usage": True}
+    assert all(chunk.choices for chunk in chunks)
+    assert recorded.attributes["gen_ai.usage.output_tokens"] > 0
+
+
+@pytest.mark.usefixtures("encoding")
 @pytest.mark.parametrize("names", ["current", "latest"])
 def test_an_estimate_is_no_measurement(names: str, server: ScriptedServer, tmp_path: Path) -> None:
     from opentelemetry.sdk.metrics import MeterProvider

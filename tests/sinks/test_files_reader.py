@@ -15,7 +15,7 @@ from sinks_tape import DAY, NOON, SECOND, Tape, end, ended, loaded, provider, st
 
 import spantape
 from spantape import QueryError
-from spantape.sinks.files import FileSpanExporter, Recordings, arrays
+from spantape.sinks.files import FileSpanExporter, Recordings, lines
 
 DAYS = 86_400 * SECOND
 
@@ -104,11 +104,11 @@ def test_the_latest_reads_no_more_than_it_needs(days: list[str], base_dir: Path,
     assert recordings.damaged == 4
 
 
-@pytest.mark.parametrize("block", [1, 7, 100, 1000, 100_000])
+@pytest.mark.parametrize("block", [2, 7, 100, 1000, 100_000])
 def test_lines_longer_than_a_block(
     base_dir: Path, recordings: Recordings, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrays, "_BLOCK", block)
+    monkeypatch.setattr(lines, "_BLOCK", block)
     records = [record(str(number), number, prompt="长🎉" * length) for number, length in enumerate([1, 50, 0, 2000, 3])]
     write(base_dir / "by_date" / f"{DAY}_all_interactions.json", *records)
 
@@ -178,9 +178,9 @@ def test_the_records_of_seed_000(base_dir: Path, recordings: Recordings) -> None
 def test_damage_is_counted_once(base_dir: Path, recordings: Recordings) -> None:
     file = base_dir / "by_date" / f"{DAY}_all_interactions.json"
     write(file, *(record(str(number), number) for number in range(4)))
-    lines = file.read_bytes().split(b"\n")
-    lines[1], lines[3] = b"\xff\xfe\xfd", lines[3][:-9]
-    file.write_bytes(b"\n".join(lines))
+    written = file.read_bytes().split(b"\n")
+    written[1], written[3] = b"\xff\xfe\xfd", written[3][:-9]
+    file.write_bytes(b"\n".join(written))
 
     for _ in range(2):
         assert names(recordings.get_date_interactions(DAY)) == ["1", "3"]

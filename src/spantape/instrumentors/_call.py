@@ -260,7 +260,8 @@ class Call:
         """Give an estimate where a stream ended without usage."""
         if self._join is None or not self.endpoint.tells_usage_if_asked or _is_used(found):
             return {}
-        return self._tape.estimator.usage(self._model, self.endpoint.asked(self._sent), self.endpoint.answered(body))
+        endpoint, sent = self.endpoint, self._sent
+        return self._tape.estimator.usage(self._model, endpoint.asked(sent), endpoint.answered(body), endpoint.framing)
 
 
 def _is_used(found: Attributes) -> bool:

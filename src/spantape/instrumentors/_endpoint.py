@@ -43,6 +43,8 @@ class Endpoint:
     """How many chunks of a stream may wait to be folded: one, where each may be as large as an image."""
     tells_usage_if_asked: bool = False
     """Whether a stream gives its usage only when `stream_options.include_usage` is sent."""
+    framing: int = 0
+    """How many tokens the provider puts around each message, and around the reply."""
     typed: bool = False
     """Whether the client's parsed result is read rather than the body, which may be too large to be parsed twice."""
     named_by: str = semconv.REQUEST_MODEL

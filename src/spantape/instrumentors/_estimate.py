@@ -17,10 +17,10 @@ from ..content import Attributes
 from ..guard import guard
 from ..jsontext import Json
 from ..transcript import text_of
+from ._messages import Message
 
 _PLACE = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
 _USUAL = ("o200k_base", "cl100k_base")
-_PER_MESSAGE, _PER_REPLY = 3, 3
 _MOST_MODELS = 64
 # tiktoken takes time that grows with the square of a word's length: what has no spaces is counted in pieces.
 _PIECE = 4000
@@ -43,16 +43,19 @@ class Estimator:
             self._encodings[model] = None
             threading.Thread(target=self._load, args=(model,), name="spantape-tiktoken", daemon=True).start()
 
-    def usage(self, model: str, asked: Attributes, answered: Attributes) -> Attributes:
-        """Give the attributes of an estimated usage; nothing without an encoding."""
+    def usage(self, model: str, asked: Attributes, answered: Attributes, framing: int) -> Attributes:
+        """Give the attributes of an estimated usage; nothing without an encoding.
+
+        `framing` tokens are put around each message and around the reply.
+        """
         encoding = self._encodings.get(model)
         sent, said = asked.get(semconv.INPUT_MESSAGES), answered.get(semconv.OUTPUT_MESSAGES)
         if encoding is None or not sent:
             return {}
         tools = asked.get(semconv.TOOL_DEFINITIONS)
-        texts = [*map(text_of, sent), *([jsontext.text(tools)] if tools else [])]
+        texts = [*_texts(sent), *([jsontext.text(tools)] if tools else [])]
         return {
-            semconv.INPUT_TOKENS: _count(encoding, texts) + _PER_MESSAGE * len(sent) + _PER_REPLY,
+            semconv.INPUT_TOKENS: _count(encoding, texts) + _counted(sent) + framing * (len(sent) + 1),
             semconv.OUTPUT_TOKENS: _count(encoding, map(text_of, said or ())),
             semconv.USAGE_ESTIMATED: True,
         }
@@ -72,7 +75,7 @@ class NoEstimator(Estimator):
     def warm(self, model: str) -> None:
         """Do nothing."""
 
-    def usage(self, model: str, asked: Attributes, answered: Attributes) -> Attributes:  # noqa: ARG002
+    def usage(self, model: str, asked: Attributes, answered: Attributes, framing: int) -> Attributes:  # noqa: ARG002
         """Give nothing."""
         return {}
 
@@ -99,6 +102,15 @@ def _is_on_disk(name: str) -> bool:
     folder = str(Path(tempfile.gettempdir()) / "data-gym-cache") if folder is None else folder
     key = hashlib.sha1(_PLACE.format(name).encode(), usedforsecurity=False).hexdigest()
     return bool(folder) and (Path(folder) / key).is_file()
+
+
+def _texts(messages: list[Message]) -> list[str]:
+    return [text_of(message) for message in messages if not _counted([message])]
+
+
+def _counted(messages: list[Message]) -> int:
+    """Give how many tokens were sent as such."""
+    return sum(int(part["count"]) for message in messages for part in message["parts"] if part["type"] == "tokens")
 
 
 def _count(encoding: Any, texts: Iterable[Json]) -> int:

@@ -25,6 +25,11 @@ def text_part(content: str) -> Part:
     return {"type": "text", "content": content}
 
 
+def tokens_part(count: int) -> Part:
+    """Give a text that was sent as token ids: by their number."""
+    return {"type": "tokens", "count": count}
+
+
 def reasoning_part(content: str) -> Part:
     """Give what the model thought before it answered."""
     return {"type": "reasoning", "content": content}

@@ -181,4 +181,4 @@ def _output_type(body: Mapping[str, Json]) -> str | None:
     return _FORMATS.get(str(dig(body, "response_format.type")))
 
 
-ENDPOINT = Endpoint("chat", request, response, asked, answered, Join, tells_usage_if_asked=True)
+ENDPOINT = Endpoint("chat", request, response, asked, answered, Join, tells_usage_if_asked=True, framing=3)

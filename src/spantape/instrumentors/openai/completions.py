@@ -103,4 +103,4 @@ def _reason(choice: Mapping[str, Json]) -> str:
     return text(choice.get("finish_reason")) or "error"
 
 
-ENDPOINT = Endpoint("text_completion", request, response, asked, answered, Join)
+ENDPOINT = Endpoint("text_completion", request, response, asked, answered, Join, tells_usage_if_asked=True)

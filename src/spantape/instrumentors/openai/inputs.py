@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ...jsontext import Json
 from .._mapping import dig, fields
-from .._messages import Message, Part, text_part, uri_part
+from .._messages import Message, Part, text_part, tokens_part, uri_part
 
 
 def one_message(value: Json) -> list[Message] | None:
@@ -31,7 +31,7 @@ def _part(item: Json) -> Part | None:
     if isinstance(item, str):
         return text_part(item)
     if isinstance(item, (list, tuple)):
-        return text_part(f"[{len(item)} tokens]")
+        return tokens_part(len(item))
     view = fields(item)
     if view.get("type") == "text":
         return text_part(str(view.get("text") or ""))

@@ -67,6 +67,11 @@ def is_frame(line: bytes) -> bool:
     return not line.strip(_FRAME)
 
 
+def is_closed(tail: bytes) -> bool:
+    """Say whether a file that ends so is a whole array, as far as that can be seen."""
+    return tail.rstrip(_BLANK).endswith(b"]")
+
+
 def lines_backwards(file: Path) -> Iterator[bytes]:
     """Give a file's lines, the last one first, reading no more than is asked for."""
     with file.open("rb") as data:

@@ -110,7 +110,8 @@ class FileSpanProcessor(SpanProcessor):
 
     def _write(self, calls: Sequence[Ended], timeout: float) -> bool:
         written = self._exporter.write(calls, timeout)
-        self._upkeep.look()
+        if calls and written:
+            self._upkeep.look()
         return written
 
     def _at_once(self, call: Ended) -> None:

@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date as Date  # noqa: N812 - `date` is the name of the parameter everywhere
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
+from ... import moments
 from ...errors import QueryError
-from . import arrays, layout
+from ...filter import Filter, began
+from ...jsontext import Json
+from . import arrays, health, layout, search, statistics, tally
 from .arrays import Record
-from .lock import locked
+from .catalog import Catalog
+from .fold import folded, identity
+from .lines import Lines
 from .presence import settle
+from .summaries import Summaries
 
-_WAIT = 2.0
+Condition: TypeAlias = Callable[[], Mapping[str, Json] | None]
+
+_ALL = Filter()
+_DAY = timedelta(days=1)
 
 
 class Recordings:
     """The interactions recorded below one folder; each is a dict with the keys of the record on disk.
 
-    A later record with the same id replaces an earlier one. What can't be read is skipped and counted in `damaged`.
+    A later record with the same id replaces an earlier one. What was moved to the archive is read as well. What can't
+    be read is skipped and counted in `damaged`. What begins with `iter_` gives one call at a time, as they were
+    written, and holds no more than that in memory.
     """
 
-    def __init__(self, base_dir: Path) -> None:
+    def __init__(self, base_dir: Path, condition: Condition = lambda: None) -> None:
         self.base_dir = Path(base_dir)
+        self._condition = condition
+        self._catalog = Catalog(self.base_dir)
+        self._summaries = Summaries(self._catalog)
         self._damaged: dict[Path, int] = {}
 
     @property
@@ -32,104 +48,142 @@ class Recordings:
         """How much could not be read in the files that were read so far."""
         return sum(self._damaged.values())
 
+    def iter_all(self, where: Filter = _ALL) -> Iterator[Record]:
+        """Give all calls, day by day."""
+        return self._read(self._catalog.dates(), where)
+
+    def iter_date(self, date: str, where: Filter = _ALL) -> Iterator[Record]:
+        """Give all calls that started on one day (YYYY-MM-DD, local time)."""
+        return self._read([layout.date_file(layout.day(date))], where)
+
+    def iter_session(
+        self, session_id: str | int | None, date: str | None = None, where: Filter = _ALL
+    ) -> Iterator[Record]:
+        """Give a session's calls, of all days or of one (YYYY-MM-DD); None is for those outside any session."""
+        if date is None:
+            paths = self._catalog.session(session_id)
+        else:
+            paths = [layout.session_file(session_id, layout.day(date))]
+        own = _text(session_id)  # ids that differ only in case may share a folder
+        return (record for record in self._read(paths, where) if _text(record.get("session_id")) == own)
+
+    def iter_errors(self, date: str | None = None, days: int = 7, where: Filter = _ALL) -> Iterator[Record]:
+        """Give the failed calls of one day, or without a date those of the last `days` days."""
+        settle(self.base_dir)
+        if date is not None:
+            return self._read([layout.error_file(layout.day(date))], where)
+        first = Date.fromordinal(max(1, Date.today().toordinal() + 1 - _count("days", days)))
+        since = layout.error_file(first.isoformat())
+        return self._read((path for path in self._catalog.errors() if path >= since), where)
+
+    def iter_latest(self, where: Filter = _ALL) -> Iterator[Record]:
+        """Give the calls that were recorded last, the newest first, reading no more than is asked for."""
+        for path in reversed(_between(self._catalog.dates(), where)):
+            yield from self._backwards(path, where)
+
     def get_session_interactions(self, session_id: str | int | None, date: str | None = None) -> list[Record]:
         """Give a session's calls, oldest first, of all days or of one (YYYY-MM-DD)."""
-        if date is None:
-            files = sorted((self.base_dir / layout.session_folder(session_id)).glob("*.json"))
-        else:
-            files = [self.base_dir / layout.session_file(session_id, layout.day(date))]
-        return _ordered(record for record in self._read(files) if _session_of(record) == _text(session_id))
+        return sorted(self.iter_session(session_id, date), key=_when)
 
     def get_date_interactions(self, date: str) -> list[Record]:
         """Give all calls that started on one day (YYYY-MM-DD, local time), oldest first."""
-        return _ordered(self._read([self.base_dir / layout.date_file(layout.day(date))]))
+        return sorted(self.iter_date(date), key=_when)
 
     def get_error_interactions(self, date: str | None = None, days: int = 7) -> list[Record]:
         """Give the failed calls of one day, or without a date those of the last `days` days, oldest first."""
-        settle(self.base_dir)
-        if date is not None:
-            return _ordered(self._read([self.base_dir / layout.error_file(layout.day(date))]))
-        first = Date.fromordinal(max(1, Date.today().toordinal() + 1 - _count("days", days)))
-        since = layout.error_file(first.isoformat()).name
-        return _ordered(self._read(file for file in self._files(layout.ERRORS) if file.name >= since))
+        return sorted(self.iter_errors(date, days), key=_when)
 
-    def get_latest_interactions(self, limit: int = 50) -> list[Record]:
+    def get_latest_interactions(self, limit: int = 50, where: Filter = _ALL) -> list[Record]:
         """Give the calls that were recorded last, newest first; its cost does not grow with what is on disk."""
-        wanted = _count("limit", limit)
-        found: dict[object, Record] = {}
-        for record in self._backwards():
-            found.setdefault(_key(record), record)
-            if len(found) >= wanted:
-                break
-        return sorted(found.values(), key=_when, reverse=True)
+        return sorted(islice(self.iter_latest(where), _count("limit", limit)), key=_when, reverse=True)
 
     def get_running_interactions(self) -> list[Record]:
         """Give the calls that run at this moment (their content shortened), oldest first."""
         settle(self.base_dir)
-        return _ordered(filter(_runs, self._read([self.base_dir / layout.latest_file()])))
+        shown = self._read([layout.latest_file()], Filter(status="running"))
+        return sorted(shown, key=_when)
 
-    def _files(self, folder: str) -> list[Path]:
-        return sorted((self.base_dir / folder).glob("*.json"))
+    def get(self, name: str) -> Record | None:
+        """Give one call: by its id or how that begins, `last`, `err` for the last that failed, `-2` for the one before.
 
-    def _backwards(self) -> Iterator[Record]:
-        for file in reversed(self._files(layout.BY_DATE)):
-            with suppress(FileNotFoundError):  # it may be archived at this moment
-                yield from self._latest_first(file)
+        Raises:
+            QueryError: More than one id begins so, or none of the newest 4 GB.
+        """
+        return search.find(self._catalog, name, self.iter_latest)
 
-    def _latest_first(self, file: Path) -> Iterator[Record]:
-        seen = 0
-        for line in arrays.lines_backwards(file):
+    def get_statistics(self, where: Filter = _ALL) -> dict[str, Json]:
+        """Give counts, tokens, cost and latency, as a whole and by model, provider, user and day.
+
+        All of it is counted once and then kept beside the files; a filter has the calls read one by one.
+        """
+        days = self._summaries.days() if where == _ALL else self._counted(where)
+        return {**statistics.report(days), "storage_info": statistics.storage(self.base_dir)}
+
+    def get_health_status(self) -> dict[str, Json]:
+        """Give whether recordings can be written, and how the recording of this process is doing."""
+        return health.report(self.base_dir, self._condition())
+
+    def _counted(self, where: Filter) -> Iterator[tuple[str, tally.Counts]]:
+        for path in _between(self._catalog.dates(), where):
+            counts: tally.Counts = {}
+            for record in self._read([path], where):
+                tally.add(counts, tally.facts(record))
+            yield path.name[:10], counts
+
+    def _read(self, paths: Iterable[Path], where: Filter) -> Iterator[Record]:
+        for path in _between(paths, where):
+            with self._opened(path) as files:
+                yield from _matching(folded(files), where)
+
+    def _backwards(self, path: Path, where: Filter) -> Iterator[Record]:
+        seen: set[int] = set()
+        with self._opened(path) as files:
+            lines = (line for file in reversed(files) for line in file.backwards())
+            yield from _matching((line for line in lines if _is_new(line, seen)), where)
+
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[list[Lines]]:
+        with self._catalog.opened(path) as files:
+            try:
+                yield files
+            finally:
+                self._damaged.update({lines.path: lines.damaged for lines in files})
+
+
+def _matching(lines: Iterable[bytes], where: Filter) -> Iterator[Record]:
+    for line in lines:
+        if where.may_match(line):
             record = arrays.record(line)
-            if record is not None:
-                seen += 1
+            if record is not None and where.matches(record):
                 yield record
-            elif not arrays.is_frame(line):  # damaged, being written, or by someone else: then it is read whole
-                whole = self._records(file)
-                yield from reversed(whole[: len(whole) - seen])
-                return
-
-    def _read(self, files: Iterable[Path]) -> Iterator[Record]:
-        for file in files:
-            if file.is_file():
-                with suppress(FileNotFoundError):
-                    yield from self._records(file)
-
-    def _records(self, file: Path) -> list[Record]:
-        found, damaged = arrays.records(file.read_bytes())
-        lock = self.base_dir / layout.lock_file()
-        if damaged and lock.exists():  # it may only be being written: then it is whole as soon as the writer is done
-            with suppress(OSError), locked(lock, _WAIT):
-                found, damaged = arrays.records(file.read_bytes())
-        self._damaged[file] = damaged
-        return found
 
 
-def _ordered(records: Iterable[Record]) -> list[Record]:
-    folded = {_key(record): record for record in records}
-    return sorted(folded.values(), key=_when)
+def _is_new(line: bytes, seen: set[int]) -> bool:
+    """Say whether no later line had the same id."""
+    name = identity(line)
+    before = len(seen)
+    seen.add(hash(name))
+    return name is None or len(seen) > before
 
 
-def _key(record: Record) -> object:
-    return object() if record.get("id") is None else str(record["id"])
+def _between(paths: Iterable[Path], where: Filter) -> list[Path]:
+    """Give the files that may have calls of the time that is asked for, wherever on earth they were named."""
+    first = _day(where.since, -_DAY) if where.since else ""
+    last = _day(where.until, _DAY) if where.until else "~"
+    return [path for path in paths if first <= path.name[:10] <= last]
+
+
+def _day(moment: datetime, margin: timedelta) -> str:
+    return (moments.aware(moment).astimezone(timezone.utc) + margin).date().isoformat()
 
 
 def _when(record: Record) -> float:
-    with suppress(ValueError, OverflowError, OSError):
-        return datetime.fromisoformat(str(record.get("timestamp"))).timestamp()
-    return 0.0
-
-
-def _session_of(record: Record) -> str:
-    return _text(record.get("session_id"))
+    start = began(record)
+    return 0.0 if start is None else start.timestamp()
 
 
 def _text(session_id: object) -> str:
     return "" if session_id is None else str(session_id)
-
-
-def _runs(record: Record) -> bool:
-    metadata = record.get("metadata")
-    return isinstance(metadata, dict) and metadata.get("stage") == "started"
 
 
 def _count(name: str, value: int) -> int:

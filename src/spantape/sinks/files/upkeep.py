@@ -41,7 +41,6 @@ class Upkeep:
     def look(self) -> None:
         """Start the thread if it is time, or if there is something to compress; costs nothing else."""
         if self._settings.upkeep and self._has_work() and not (self._thread and self._thread.is_alive()):
-            self._packed = self._writer.rotations
             self._thread = threading.Thread(target=self._run, name="spantape-upkeep", daemon=True)
             self._thread.start()
 
@@ -59,7 +58,8 @@ class Upkeep:
             if is_due(self._writer.base_dir):
                 (self._writer.base_dir / layout.upkeep_file()).touch()
                 tidy(self._writer, self._settings)
-            else:
+            while self._packed != self._writer.rotations:
+                self._packed = self._writer.rotations
                 _do(self._writer, _compressions(retention.kept(self._writer.base_dir)))
 
 

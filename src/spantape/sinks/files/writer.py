@@ -133,19 +133,35 @@ class FileWriter:
         return bool(self._incoming or self._unwritten)
 
     def _write(self) -> None:
-        """Write to every file that can be written to."""
+        """Write all that waits."""
         while self._incoming:
             self._unwritten.append(self._incoming.popleft())
-        files: dict[Path, list[bytes]] = {}
-        for line, paths in self._unwritten:
-            for path in paths:
-                files.setdefault(path, []).append(line)
-        failed = {path for path, lines in files.items() if not self._is_appended(path, lines)}
-        left = [(line, tuple(path for path in paths if path in failed)) for line, paths in self._unwritten]
-        left = [(line, paths) for line, paths in left if paths]
+        left = [entry for batch in self._batches(self._unwritten) for entry in self._left_of(batch)]
         kept = self._bounded(left)
         self._unwritten = kept
         self._lose(len(left) - len(kept))
+
+    def _batches(self, entries: list[Entry]) -> Iterator[list[Entry]]:
+        """Give the entries in parts that fit into a file each."""
+        batch: list[Entry] = []
+        room = self._max_file_size
+        for entry in entries:
+            room -= len(entry[0]) + len(arrays.SEPARATOR)
+            if room < 0 and batch:
+                yield batch
+                batch, room = [], self._max_file_size - len(entry[0])
+            batch.append(entry)
+        yield batch
+
+    def _left_of(self, entries: list[Entry]) -> list[Entry]:
+        """Write to every file that can be written to; give what is left."""
+        files: dict[Path, list[bytes]] = {}
+        for line, paths in entries:
+            for path in paths:
+                files.setdefault(path, []).append(line)
+        failed = {path for path, lines in files.items() if not self._is_appended(path, lines)}
+        left = [(line, tuple(path for path in paths if path in failed)) for line, paths in entries]
+        return [(line, paths) for line, paths in left if paths]
 
     def _bounded(self, entries: list[Entry]) -> list[Entry]:
         """Give the newest of the entries, as many as may wait."""

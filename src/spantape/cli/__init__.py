@@ -1,0 +1,67 @@
+"""The `spantape` command: works on the recorded files alone, without a server or a database."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from .._version import __version__
+from ..errors import SpantapeError
+
+# Each command is a file of this folder that is imported when it runs: `--help` has to be there at once.
+COMMANDS = {
+    "run": "Run a program and record its LLM calls.",
+    "ls": "List recorded calls, the newest first.",
+    "show": "Show one call: what was sent, what came back, what it cost, why it failed.",
+    "diff": "Compare two calls: parameters, words, tokens, cost, latency.",
+    "demo": "Record a few calls to a built-in server, to see what there is to see.",
+    "where": "Print the folder that is recorded to.",
+    "doctor": "Say whether this environment would record, and what to do if not.",
+    "config": "List the settings and where each came from.",
+}
+_FAILED = 1
+
+
+class Commands(click.Group):
+    """The commands, by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Give all names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f".{cmd_name}", __name__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="spantape")
+def spantape() -> None:
+    """From a failing call to its cause: look into what spantape has recorded.
+
+    ID is a call's id or the beginning of it, `last`, `err` for the last that failed, or `last~1` for the one before.
+    Exit codes: 1 failed, 2 wrong usage, 3 nothing found, 4 unhealthy, 6 not recording.
+    """
+
+
+def main() -> None:
+    """Run the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        spantape.main(prog_name="spantape", color=False if os.environ.get("NO_COLOR") else None)
+    except SpantapeError as error:
+        click.echo(f"spantape: {error}", err=True)
+        sys.exit(_FAILED)

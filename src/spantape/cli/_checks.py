@@ -1,0 +1,201 @@
+"""What `spantape doctor` looks at: each check says what it found, and what to do where that is not good."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from ..settings import Settings
+from . import _format as form
+
+GOOD, POOR, BAD = "ok", "look", "bad"
+_LIBRARIES = {"openai": (1, 3), "langchain-core": (0, 1), "opentelemetry-sdk": (1, 1)}
+_NEIGHBOURS = ("openai", "langchain", "llama", "litellm")
+_WAIT = 2.0
+_SKEW = 5.0
+_LITTLE = 1_000_000_000
+
+
+class Finding(NamedTuple):
+    """How good something is, what was looked at, what was found, and what to do about it."""
+
+    state: str
+    about: str
+    found: str
+    advice: str = ""
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Look at the environment, in the order in which a call goes through it."""
+    for check in _CHECKS:
+        yield from check(settings)
+
+
+def _versions(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
+    yield Finding(GOOD, "python", f"{platform.python_version()} on {platform.system()}")
+    for name, (least, most) in _LIBRARIES.items():
+        version = _version(name)
+        if version is None:
+            continue
+        fits = least <= int(version.partition(".")[0]) <= most
+        advice = "" if fits else f"spantape is tested with {name} {least} to {most}: update spantape"
+        yield Finding(GOOD if fits else POOR, name, version, advice)
+    if _version("openai") is None and _version("langchain-core") is None:
+        yield Finding(
+            BAD,
+            "clients",
+            "neither openai nor langchain-core is installed here",
+            "install one, or look in the application's environment",
+        )
+
+
+def _switches(settings: Settings) -> Iterator[Finding]:
+    if not settings.enabled:
+        yield Finding(
+            BAD, "enabled", "no: nothing is recorded", "unset SPANTAPE_ENABLED, LLM_RECORDS_ENABLED, LLM_LOG_ENABLE"
+        )
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        yield Finding(BAD, "OTEL_SDK_DISABLED", "all of OpenTelemetry is off", "unset OTEL_SDK_DISABLED")
+    if not settings.files:
+        yield Finding(POOR, "files", "off: only OTLP gets the calls", "unset SPANTAPE_FILES")
+    if not settings.capture_content.on_span:
+        yield Finding(POOR, "content", "off: records have no prompts and responses", "unset SPANTAPE_CAPTURE_CONTENT")
+
+
+def _folder(settings: Settings) -> Iterator[Finding]:
+    folder = settings.base_dir.absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        yield Finding(
+            BAD,
+            "folder",
+            f"{folder} can't be written: {error.strerror}",
+            "give another with SPANTAPE_BASE_DIR, or the right to write",
+        )
+        return
+    yield Finding(GOOD, "folder", f"{folder}" + ("" if folder.exists() else " (made with the first call)"))
+    free = shutil.disk_usage(there).free
+    few = free < _LITTLE
+    yield Finding(
+        POOR if few else GOOD, "disk", f"{form.size(free)} free", "make room, or see `spantape clean`" if few else ""
+    )
+
+
+def _records(settings: Settings) -> Iterator[Finding]:
+    """Put right what dead processes have left behind."""
+    from ..sinks.files.presence import settle
+    from ..sinks.files.repair import repair
+
+    folder = settings.base_dir.absolute()
+    try:
+        settled, repaired = settle(folder), repair(folder)
+    except OSError as error:
+        yield Finding(
+            BAD, "records", f"{folder} can't be repaired: {error}", "stop what holds it, or get the right to write"
+        )
+        return
+    if settled:
+        yield Finding(
+            POOR, "records", f"{settled} calls were interrupted: their processes died", "see `spantape ls --errors`"
+        )
+    if repaired:
+        yield Finding(POOR, "records", f"{len(repaired)} files were torn by a crash; they are whole again")
+
+
+def _clock(settings: Settings) -> Iterator[Finding]:
+    """Compare the file system's clock with ours: on a network file system they may differ."""
+    folder = settings.base_dir.absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=there) as file:
+        skew = Path(file.name).stat().st_mtime - time.time()
+        if abs(skew) > _SKEW:
+            yield Finding(POOR, "clock", f"the file system's clock is {skew:+.0f} s off", "set the clocks by NTP")
+
+
+def _endpoint(settings: Settings) -> Iterator[Finding]:
+    from ..sinks import otlp
+
+    target = otlp.endpoint(settings)
+    if target is None:
+        yield Finding(GOOD, "otlp", "not asked for")
+        return
+    parts = urlsplit(target if "://" in target else f"//{target}")
+    port = parts.port or (443 if parts.scheme == "https" else 4317)
+    try:
+        socket.create_connection((parts.hostname or "localhost", port), _WAIT).close()
+    except OSError as error:
+        yield Finding(
+            BAD,
+            "otlp",
+            f"{otlp.about(settings)} does not answer: {error}",
+            "start the collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT",
+        )
+    else:
+        yield Finding(GOOD, "otlp", f"{otlp.about(settings)} answers")
+
+
+def _neighbours(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
+    others = sorted(
+        f"{each.dist.name if each.dist else each.name}"
+        for each in metadata.entry_points(group="opentelemetry_instrumentor")
+        if any(word in each.name for word in _NEIGHBOURS) and not each.value.startswith("spantape.")
+    )
+    if others:
+        yield Finding(GOOD, "beside", f"{', '.join(others)} installed, too: a call is still one record of ours")
+
+
+def self_test() -> Iterator[Finding]:
+    """Make a call through the built-in server, in a process of its own, and look for its record."""
+    import subprocess
+    import sys
+
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ,
+            "SPANTAPE_BASE_DIR": folder,
+            "SPANTAPE_FILES": "true",
+            "OTEL_TRACES_EXPORTER": "none",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "spantape.cli._self_test"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        told = (done.stderr.strip().splitlines() or [""])[-1]
+        if done.returncode == 0:
+            yield Finding(GOOD, "self-test", done.stdout.strip())
+        else:
+            yield Finding(BAD, "self-test", f"a call was not recorded: {told}", "please report it with this output")
+
+
+def _version(name: str) -> str | None:
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return metadata.version(name)
+    return None
+
+
+_CHECKS: Iterable[Callable[[Settings], Iterator[Finding]]] = (
+    _versions,
+    _switches,
+    _folder,
+    _records,
+    _clock,
+    _endpoint,
+    _neighbours,
+)

@@ -1,0 +1,74 @@
+"""Numbers, times and texts as a person reads them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+_SYMBOLS = {"USD": "$", "CNY": "¥", "EUR": "€"}
+_NONE = "–"
+_BLANK = re.compile(r"\s+")
+
+
+def money(amount: object, currency: object = "USD") -> str:
+    """Give an amount with its currency: cents from a dollar on, three figures below."""
+    if not isinstance(amount, (int, float)) or isinstance(amount, bool):
+        return _NONE
+    symbol = _SYMBOLS.get(str(currency), f"{currency} ")
+    return f"{symbol}{amount:,.2f}" if abs(amount) >= 1 or not amount else f"{symbol}{_figures(amount)}"
+
+
+def _figures(amount: float) -> str:
+    places = 3 - 1 - int(f"{amount:e}".partition("e")[2])
+    return f"{amount:.{min(places, 12)}f}".rstrip("0") or "0"
+
+
+def duration(milliseconds: object) -> str:
+    """Give a duration in the unit that suits it: ms, s, m, h."""
+    if not isinstance(milliseconds, (int, float)) or isinstance(milliseconds, bool):
+        return _NONE
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f}ms"
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes}m{seconds:02}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}m"
+
+
+def count(number: object) -> str:
+    """Give a number of tokens, calls or bytes: thousands as k, millions as M."""
+    if not isinstance(number, (int, float)) or isinstance(number, bool):
+        return _NONE
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:.1f}{unit}"
+    return f"{number:.0f}"
+
+
+def clock(timestamp: object, *, day: bool = False) -> str:
+    """Give the local time of an ISO timestamp, with the date if `day`."""
+    moment = when(timestamp)
+    return _NONE if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S" if day else "%H:%M:%S")
+
+
+def when(timestamp: object) -> datetime | None:
+    """Read an ISO timestamp; None when it is none."""
+    try:
+        return datetime.fromisoformat(str(timestamp))
+    except ValueError:
+        return None
+
+
+def line(text: object) -> str:
+    """Give a text on one line."""
+    return _BLANK.sub(" ", str(text)).strip() if text is not None else ""
+
+
+def size(number: float) -> str:
+    """Give a number of bytes."""
+    for unit in ("B", "kB", "MB"):
+        if abs(number) < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"

@@ -1,0 +1,29 @@
+"""Where the records are: `--dir`, else what the settings say."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..sinks.files.reader import Recordings
+
+
+def place(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option `--dir`, as the `Recordings` below it."""
+
+    @functools.wraps(command)
+    def run(*args: Any, folder: Path | None, **kwargs: Any) -> Any:
+        return command(*args, recordings=Recordings(folder or _usual()), **kwargs)
+
+    option = click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the records.")
+    return option(run)
+
+
+def _usual() -> Path:
+    from ..settings import Settings
+
+    return Settings.load().base_dir

@@ -1,0 +1,198 @@
+"""Reading one file, live or archived: each line a whole record, whatever has become of the file."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from ... import jsontext
+from . import arrays, layout
+from .lock import locked
+
+NOWHERE = -1
+
+_BLOCK = 1024 * 1024  # with Python's default buffer of 8 KB, lines of 6 KB take five times as long
+_IN_MEMORY = 16 * 1024 * 1024
+_WAIT = 2.0
+_TORN_ARCHIVE = (EOFError, gzip.BadGzipFile, zlib.error)
+
+
+class Lines:
+    """The lines of one file that are records, as JSON without what separates them.
+
+    The file is open from the first moment: it can be read also when it is moved to the archive meanwhile. What can't
+    be read is skipped and counted in `damaged`.
+    """
+
+    def __init__(self, base_dir: Path, path: Path) -> None:
+        self.path = path
+        self.is_packed = path.suffix == ".gz"
+        self.damaged = 0
+        self.end = 0
+        """Where the line that was given last ends, `NOWHERE` if reading can't go on from there."""
+        self._lock = base_dir / layout.lock_file()
+        self._file: IO[bytes] = _unpacked(path) if self.is_packed else path.open("rb", buffering=_BLOCK)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def state(self) -> os.stat_result:
+        """Give the state of the file, wherever it has been moved."""
+        return os.fstat(self._file.fileno())
+
+    def forwards(self, start: int = 0, stop: int = NOWHERE) -> Iterator[bytes]:
+        """Give the lines from `start` to `stop`, each an offset that was an `end`."""
+        self.damaged, self.end = 0, start
+        try:
+            if start or self._is_by_line():
+                start = yield from self._until_lost(start, stop)
+            if start != NOWHERE:
+                yield from self._salvaged(start)
+        except _TORN_ARCHIVE:
+            self.damaged += 1
+
+    def backwards(self) -> Iterator[bytes]:
+        """Give the lines, the last one first, reading no more of a live file than is asked for."""
+        seen = doubt = self.damaged = 0
+        if not self._is_by_line():
+            yield from reversed(list(self.forwards()))
+            return
+        with self._seekable() as file:
+            for number, line in enumerate(_backwards(file, *self._tail(file))):
+                if arrays.is_frame(line):
+                    continue
+                if _is_whole(line) and (number or arrays.record(line) is not None):
+                    self.damaged, seen, doubt = self.damaged + doubt, seen + 1, 0
+                    yield line.rstrip(b",")
+                elif not doubt:
+                    doubt = 1
+                else:  # written by someone else, who does not write by line
+                    whole = list(self.forwards())
+                    yield from reversed(whole[: len(whole) - seen])
+                    return
+        self.damaged += doubt
+
+    def piece(self, start: int, stop: int) -> bytes:
+        """Give what stands between two offsets."""
+        with suppress(*_TORN_ARCHIVE):
+            self._seek(start)
+            return self._file.read(stop - start)
+        return b""
+
+    def _is_by_line(self) -> bool:
+        """Say whether each record has a line for itself, as we write them, judging by the first."""
+        self._seek(0)
+        with suppress(*_TORN_ARCHIVE):
+            first = next((line for line in self._file if not arrays.is_frame(line)), None)
+            return first is None or (_is_whole(first.rstrip()) and arrays.record(first) is not None)
+        return True
+
+    def _until_lost(self, start: int, stop: int) -> Generator[bytes, None, int]:
+        """Give lines as long as that can be done; gives where something begins that is none, else `NOWHERE`."""
+        looked = NOWHERE
+        while (doubt := (yield from self._until_doubt(start, stop))) != looked:
+            looked = start = doubt
+            if doubt == NOWHERE:
+                break
+            self._wait()  # it may only be being written: then it is a line a moment later
+        return doubt
+
+    def _until_doubt(self, start: int, stop: int) -> Generator[bytes, None, int]:
+        position, size = start, self._seek(start)
+        for line in self._file:
+            if position >= stop != NOWHERE:
+                return NOWHERE
+            # What ends in a line break is no torn line, so there is no need to read it to know.
+            if line.endswith((b"},\n", b"}\n")) and line.startswith(b'{"'):
+                cut = 2 if line.endswith(b",\n") else 1
+                self.end = position + len(line) - cut
+                yield line[:-cut]
+            elif line.startswith(b"]") and position + len(line) >= size:
+                return NOWHERE  # what follows has been appended since
+            elif not arrays.is_frame(line):
+                return position
+            position += len(line)
+        return NOWHERE
+
+    def _salvaged(self, start: int) -> Iterator[bytes]:
+        """Give what can be read from a place on where no line begins that is a record."""
+        with self._quiet():
+            self._seek(start)
+            rest = (arrays.OPEN if start else b"") + self._file.read()
+        found, damaged = arrays.records(rest)
+        self.damaged += damaged
+        for record in found:
+            self.end = NOWHERE
+            yield jsontext.dumps(record)
+
+    def _tail(self, file: IO[bytes]) -> tuple[int, bytes]:
+        found = _last_block(file)
+        if not arrays.is_closed(found[1]):
+            with self._quiet():
+                found = _last_block(file)
+        return found
+
+    def _wait(self) -> None:
+        with self._quiet():
+            return
+
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Keep writers out, if there are any and that can be had."""
+        with ExitStack() as stack:
+            if self._lock.exists() and not self.is_packed:
+                with suppress(OSError):
+                    stack.enter_context(locked(self._lock, _WAIT))
+            yield
+
+    def _seek(self, position: int) -> int:
+        """Go to a position, with nothing read before in mind; gives how large the file is at this moment."""
+        size = sys.maxsize if self.is_packed else self._file.seek(0, os.SEEK_END)
+        self._file.seek(position)
+        return size
+
+    @contextmanager
+    def _seekable(self) -> Iterator[IO[bytes]]:
+        if not self.is_packed:
+            yield self._file
+            return
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as unpacked:
+            self._seek(0)
+            with suppress(*_TORN_ARCHIVE):
+                shutil.copyfileobj(self._file, unpacked, _BLOCK)
+            yield unpacked
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    return io.BufferedReader(gzip.GzipFile(path), _BLOCK)
+
+
+def _is_whole(line: bytes) -> bool:
+    return line.startswith(b'{"') and line.endswith((b"},", b"}"))
+
+
+def _last_block(file: IO[bytes]) -> tuple[int, bytes]:
+    position = max(0, file.seek(0, os.SEEK_END) - _BLOCK)
+    file.seek(position)
+    return position, file.read()
+
+
+def _backwards(file: IO[bytes], position: int, rest: bytes) -> Iterator[bytes]:
+    while position > 0:
+        rest, *lines = rest.split(b"\n")
+        yield from reversed(lines)
+        step = min(max(_BLOCK, len(rest)), position)
+        position -= step
+        file.seek(position)
+        rest = file.read(step) + rest
+    yield from reversed(rest.split(b"\n"))

@@ -1,0 +1,108 @@
+"""What `get_statistics()` gives: counts of calls, tokens, money and time, made readable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import accumulate
+from pathlib import Path
+
+from ...jsontext import Json
+from . import layout, tally
+from .tally import BETWEEN, COST_UNITS, TOKENS, Counts
+
+_PERCENTILES = (50, 90, 95, 99)
+_UNKNOWN = "unknown"
+_DAILY = ("calls", "cost", *TOKENS)
+_OF_MODELS = ("calls", "cost", "latency", "microseconds", *TOKENS)
+_OF_USERS = {"user_calls": "calls", "user_tokens": "total_tokens", "user_cost": "cost"}
+
+
+def report(days: Iterable[tuple[str, Counts]]) -> dict[str, Json]:
+    """Give the statistics of some days."""
+    whole: Counts = {}
+    by_date = {}
+    for date, counts in days:
+        tally.merge(whole, counts)
+        by_date[date] = _figures(_only(_DAILY, counts))
+    calls = _sums(whole, "calls", -1)
+    return {
+        "total_interactions": sum(calls.values()),
+        "successful_interactions": calls.get("success", 0),
+        "failed_interactions": sum(calls.values()) - calls.get("success", 0) - calls.get("running", 0),
+        "total_sessions": len(whole.get("sessions", ())),
+        "by_status": calls,
+        **{name: value for name, value in _figures(whole).items() if name not in {"calls", "failed"}},
+        "by_model": _by(_only(_OF_MODELS, whole), 1),
+        "by_provider": _by(_only(_OF_MODELS, whole), 0),
+        "by_user": _by({name: whole.get(kind, {}) for kind, name in _OF_USERS.items()}, 0),
+        "by_date": by_date,
+    }
+
+
+def storage(base_dir: Path) -> dict[str, dict[str, int]]:
+    """Give the number of files of each kind, and their size in bytes."""
+    kinds = (layout.BY_SESSION, layout.BY_DATE, layout.ERRORS, layout.REAL_TIME, layout.ARCHIVE)
+    sizes = {kind: list(_sizes(base_dir / kind)) for kind in kinds}
+    return {kind: {"count": len(found), "size": sum(found)} for kind, found in sizes.items()}
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _sizes(Path(entry.path))
+            elif entry.name.endswith((".json", ".json.gz")):
+                yield entry.stat().st_size
+
+
+def _only(kinds: Iterable[str], counts: Counts) -> Counts:
+    return {kind: counts[kind] for kind in kinds if kind in counts}
+
+
+def _by(counts: Counts, place: int) -> dict[str, Json]:
+    """Give the figures of each model (1), provider (0) or user (0), the one with the most calls first."""
+    parts: dict[str, Counts] = {}
+    for kind, numbers in counts.items():
+        for name, number in numbers.items():
+            of = name.split(BETWEEN)[place] or _UNKNOWN
+            parts.setdefault(of, {}).setdefault(kind, {})[name] = number
+    found = {of: _figures(part) for of, part in parts.items()}
+    return dict(sorted(found.items(), key=lambda item: (-item[1]["calls"], item[0])))
+
+
+def _figures(counts: Counts) -> dict[str, Json]:
+    calls = _sums(counts, "calls", -1)
+    figures = {
+        "calls": sum(calls.values()),
+        "failed": sum(calls.values()) - calls.get("success", 0) - calls.get("running", 0),
+        "usage": {name: sum(counts[name].values()) for name in TOKENS if counts.get(name)},
+        "cost": {currency: units / COST_UNITS for currency, units in _sums(counts, "cost", -1).items()},
+        "latency_ms": _latency(counts),
+    }
+    return {name: value for name, value in figures.items() if value != {}}
+
+
+def _latency(counts: Counts) -> dict[str, float]:
+    """Give the mean, and percentiles to 2.5 %."""
+    steps = sorted((int(step), number) for step, number in _sums(counts, "latency", -1).items())
+    total = sum(number for _, number in steps)
+    if not total:
+        return {}
+    mean = sum(counts["microseconds"].values()) / total / 1000
+    return {"mean": round(mean, 3), **{f"p{rank}": _at(steps, total * rank / 100) for rank in _PERCENTILES}}
+
+
+def _at(steps: list[tuple[int, int]], rank: float) -> float:
+    below = accumulate(number for _, number in steps)
+    step = next(step for (step, _), sum_ in zip(steps, below, strict=True) if sum_ >= rank)
+    return round(tally.middle(step), 3)
+
+
+def _sums(counts: Counts, kind: str, place: int) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name, number in counts.get(kind, {}).items():
+        part = name.split(BETWEEN)[place] or _UNKNOWN
+        found[part] = found.get(part, 0) + number
+    return found

@@ -1,0 +1,100 @@
+"""Lists: in a terminal for a person, piped for a program."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from cli_terminal import terminal
+from cli_tree import RECORDS, process, record, spantape, tree
+
+WIDE = """\
+id        time      status  model        session     tokens      cost  latency  prompt          response
+fa11ed00  12:00:03  429 ↻2  gpt-4o-mini  5                –         –     1.5s  question 3      Error code: 4…
+00000002  12:00:02  ok      qwen-max     产品专员  1.0k›200  $0.00027     1.5s  选择一款产品 …  好的，以下是 …
+00000001  12:00:01  ok      gpt-4o-mini  5         1.0k›200  $0.00027     1.5s  more            answer 1
+00000000  12:00:00  ok      gpt-4o-mini  5         1.0k›200  $0.00027     1.5s  question 0      answer 0
+"""
+NARROW = """\
+id        time      status  model            cost  latency  said
+fa11ed00  12:00:03  429 ↻2  gpt-4o-mini         –     1.5s  question 3 → Error …
+00000002  12:00:02  ok      qwen-max     $0.00027     1.5s  选择一款产品 🙂 →  …
+00000001  12:00:01  ok      gpt-4o-mini  $0.00027     1.5s  more → answer 1
+00000000  12:00:00  ok      gpt-4o-mini  $0.00027     1.5s  question 0 → answer…
+"""
+NARROWEST = """\
+id        status  said
+fa11ed00  429 ↻2  question 3 → Error co…
+00000002  ok      选择一款产品 🙂 → 好 …
+00000001  ok      more → answer 1
+00000000  ok      question 0 → answer 0
+"""
+
+
+def stripped(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+@pytest.mark.parametrize(("columns", "seen"), [(110, WIDE), (80, NARROW), (40, NARROWEST)])
+def test_a_terminal(columns: int, seen: str, folder: Path) -> None:
+    assert stripped(terminal("ls", folder=folder, columns=columns)) == seen
+
+
+def test_piped_it_is_plain_and_complete(folder: Path) -> None:
+    head, *lines = spantape("ls", folder=folder).splitlines()
+    assert head.split("\t") == [
+        "id",
+        "time",
+        "status",
+        "model",
+        "session",
+        "tokens",
+        "cost",
+        "latency",
+        "prompt",
+        "response",
+    ]
+    assert [line.split("\t")[0] for line in lines] == [each["id"] for each in reversed(RECORDS)]
+    assert lines[1].split("\t")[-2:] == ["选择一款产品 🙂", "好的，以下是三款产品。"]
+
+
+def test_json_is_the_records(folder: Path) -> None:
+    assert json.loads(spantape("ls", "-o", "json", folder=folder)) == RECORDS[::-1]
+    lines = spantape("ls", "-o", "jsonl", "-n", "2", folder=folder).splitlines()
+    assert [json.loads(line) for line in lines] == RECORDS[:1:-1]
+
+
+def test_fields_are_columns_or_paths(folder: Path) -> None:
+    said = spantape("ls", "-o", "md", "--fields", "id,usage.input_tokens,request", "-n", "1", folder=folder)
+    assert said.splitlines()[2] == '| fa11ed00 |  | {"model":"gpt-4o-mini","temperature":0.3} |'
+    picked = json.loads(spantape("ls", "-o", "json", "--fields", "model,usage.input_tokens", folder=folder))
+    assert picked[1] == {"model": "qwen-max", "usage.input_tokens": 1000}
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_a_spreadsheet_takes_no_answer_for_a_formula(start: str, tmp_path: Path) -> None:
+    said = f"{start}1+cmd|' /C calc'!A0"
+    folder = tree(tmp_path, [record(1, response=said, prompt='a "b",\nc')])
+    _, row = csv.reader(io.StringIO(spantape("ls", "-o", "csv", "--fields", "prompt,response,cost", folder=folder)))
+    assert row == ['a "b",\nc', f"'{said}", "0.00027"]
+
+
+def test_nothing_found(tmp_path: Path) -> None:
+    done = process("ls", folder=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "Error: nothing found\n")
+
+
+@pytest.mark.parametrize("words", [("lss",), ("ls", "-n", "x"), ("ls", "--fields", ","), ("ls", "-o", "pdf")])
+def test_wrong_usage(words: tuple[str, ...], folder: Path) -> None:
+    done = process(*words, folder=folder)
+    assert done.returncode == 2
+    assert "Error: " in done.stderr
+
+
+def test_colours_are_for_terminals(folder: Path) -> None:
+    assert "\x1b[" not in spantape("ls", folder=folder, NO_COLOR="")
+    assert "\x1b[" in terminal("ls", folder=folder, NO_COLOR="")
+    assert "\x1b[" not in terminal("ls", folder=folder, NO_COLOR="1")

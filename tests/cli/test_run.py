@@ -1,0 +1,97 @@
+"""A program is recorded without being changed, and runs as it would alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_tree import environment, process
+
+import spantape
+from spantape.testing import ScriptedServer
+
+CALLS = """
+import openai, os, sys
+with openai.OpenAI(api_key="k", max_retries=0) as client:
+    for model in ("gpt-4o-mini", "no-such-model"):
+        try:
+            client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}])
+        except openai.NotFoundError:
+            pass
+print(sys.argv[1:])
+sys.exit(5)
+"""
+
+
+def run(*words: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    return process("run", *words, folder=folder, **more)
+
+
+def test_calls_are_recorded_and_told(tmp_path: Path) -> None:
+    with ScriptedServer() as server:
+        program = ("--", sys.executable, "-c", CALLS, "--dir", "x")
+        done = run("--dir", "here", *program, folder=tmp_path, OPENAI_BASE_URL=server.url)
+    assert (done.returncode, done.stdout) == (5, "['--dir', 'x']\n")
+    assert done.stderr.startswith("spantape: 2 calls, 1 failed, ")
+    assert done.stderr.endswith(f" in {tmp_path / 'here'}\n")
+    assert len(spantape.recordings(tmp_path / "here").get_latest_interactions()) == 2
+
+
+def test_content_is_kept_only_if_wanted(tmp_path: Path) -> None:
+    with ScriptedServer() as server:
+        run("--no-content", "-q", "--", sys.executable, "-c", CALLS, folder=tmp_path, OPENAI_BASE_URL=server.url)
+    records = spantape.recordings(tmp_path).get_latest_interactions()
+    assert [each["prompt"] for each in records] == [None, None]
+
+
+def test_what_the_program_says_itself_holds(tmp_path: Path) -> None:
+    own = f"import openai, spantape; spantape.instrument(base_dir={str(tmp_path / 'own')!r})\n{CALLS}"
+    with ScriptedServer() as server:
+        run("--", sys.executable, "-c", own, folder=tmp_path, OPENAI_BASE_URL=server.url)
+    assert len(spantape.recordings(tmp_path / "own").get_latest_interactions()) == 2
+    assert spantape.recordings(tmp_path).get_latest_interactions() == []
+
+
+def test_a_program_that_calls_no_model_starts_as_it_would(tmp_path: Path) -> None:
+    show = "import sys; print([name for name in ('opentelemetry', 'openai', 'orjson') if name in sys.modules])"
+    assert run("-q", "--", sys.executable, "-c", show, folder=tmp_path).stdout == "[]\n"
+
+
+def test_the_next_sitecustomize_has_its_turn(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('theirs')")
+    done = run("-q", "--", sys.executable, "-c", "print('program')", folder=tmp_path, PYTHONPATH=str(tmp_path))
+    assert (done.stdout, done.stderr) == ("theirs\ntheirs\nprogram\n", "")  # the command is a Python process, too
+
+
+def test_a_python_without_spantape_is_left_alone(tmp_path: Path) -> None:
+    done = run("-q", "--", sys.executable, "-S", "-c", "print(1)", folder=tmp_path)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_no_such_program(tmp_path: Path) -> None:
+    done = run("--", "no-such-program", folder=tmp_path)
+    assert done.returncode == 127
+    assert "no-such-program can't be run" in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, 130)])
+def test_signals_reach_the_program(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    program = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True); time.sleep(60)"
+    )
+    words = [sys.executable, "-m", "spantape", "run", "-q", "--", sys.executable, "-c", program]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, env=environment(tmp_path), cwd=tmp_path, start_new_session=True
+    ) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "up\n"
+        if number == signal.SIGINT:  # as a terminal does
+            os.killpg(started.pid, number)
+        else:
+            started.send_signal(number)
+        assert started.wait(30) == code
