@@ -40,6 +40,7 @@ class Background(Generic[T]):
     _hung: bool
     _held: bool
     _failures: int
+    _batches: int
 
     def __init__(
         self,
@@ -97,7 +98,9 @@ class Background(Generic[T]):
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=_CALLER_WAITS)
-        written = self.flush()
+        written, before = self.flush(), -1
+        while not written and self._batches != before:  # slow, but it goes on
+            before, written = self._batches, self.flush()
         if not written:
             self._lose(self.buffer.clear())
         return written
@@ -129,6 +132,7 @@ class Background(Generic[T]):
             there -= len(batch)
             left = deadline - time.monotonic()
             written = self._write(batch, max(0.0, left))
+            self._batches += written
             if left <= 0 or there <= 0 or not batch:
                 break
         if written:
@@ -138,9 +142,12 @@ class Background(Generic[T]):
     def _make_room(self) -> None:
         """Write in the caller's thread, unless another one makes room first. Where writing hangs, the oldest go."""
         self._backpressure.add(not self._closed)
-        deadline = time.monotonic() + (0.0 if self._hung else _CALLER_WAITS)
+        waits, before = (0.0 if self._hung else _CALLER_WAITS), self._batches
+        deadline = time.monotonic() + waits
         while self._closed or self.buffer.is_full():
             written = self._alone(partial(self._drain, deadline), _PULSE)
+            if self._batches != before:  # slow, but it goes on
+                before, deadline = self._batches, time.monotonic() + waits
             self._hung = not written and time.monotonic() >= deadline  # then nobody waits again until it works
             if self._hung:
                 self._lose(self.buffer.drop())
@@ -214,7 +221,7 @@ class Background(Generic[T]):
         self._starting = threading.Lock()
         self._thread = None
         self._working = self._asleep = self._called = self._closed = self._hung = self._held = False
-        self._failures = 0
+        self._failures = self._batches = 0
         self._forget()
 
     def before_fork(self) -> None:

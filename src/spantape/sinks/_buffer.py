@@ -12,7 +12,7 @@ from ._gauge import Gauge
 T = TypeVar("T")
 
 _FULL = 10
-_BATCH_BYTES = 4 * 1024 * 1024
+_BATCH_BYTES = 1024 * 1024
 
 
 class Limits(NamedTuple):
