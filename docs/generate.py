@@ -8,11 +8,15 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from spantape.cli import COMMANDS, spantape
 from spantape.instrumentors.openai.routes import ENDPOINTS
 from spantape.settings import Settings, variables
 
 ROOT = Path(__file__).parent.parent
 OPENAI = "<!-- endpoints: made by docs/generate.py -->", "<!-- end of endpoints -->"
+CLI = "<!-- commands: made by docs/generate.py -->", "<!-- end of commands -->"
 BEGIN, END = "<!-- settings: made by docs/generate.py -->", "<!-- end of settings -->"
 
 
@@ -70,15 +74,26 @@ def endpoints() -> str:
     return "\n".join(rows)
 
 
+def command(*words: str) -> str:
+    """Give what `--help` of a command prints."""
+    shown = CliRunner().invoke(spantape, [*words, "--help"], prog_name="spantape", terminal_width=100)
+    return f"```\n{shown.output.rstrip()}\n```"
+
+
+def commands() -> str:
+    return "\n\n".join([command(), *(f"## spantape {name}\n\n{command(name)}" for name in COMMANDS)])
+
+
 def between(path: Path, begin: str, end: str, made: str) -> str:
     text = path.read_text(encoding="utf-8")
     return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{made}\n{end}", text, flags=re.DOTALL)
 
 
 def pages() -> dict[Path, str]:
-    readme, openai = ROOT / "README.md", ROOT / "docs" / "openai.md"
+    readme, openai, cli = ROOT / "README.md", ROOT / "docs" / "openai.md", ROOT / "docs" / "cli.md"
     return {
         ROOT / "docs" / "settings.md": page(),
+        cli: between(cli, *CLI, commands()),
         readme: between(readme, BEGIN, END, table()),
         openai: between(openai, *OPENAI, endpoints()),
     }

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .errors import QueryError, SettingError, SpantapeError
-from .filter import Filter
 from .instrument import cleanup_old_files, flush, instrument, recordings, uninstrument
 
 if TYPE_CHECKING:
     from .context import session
+    from .filter import Filter
 
 __all__ = [
     "Filter",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # What rests on OpenTelemetry is imported when it is asked for: the command reads files alone, and has to be quick.
-_HOMES = {"session": "context"}
+_HOMES = {"Filter": "filter", "session": "context"}
 
 
 def __getattr__(name: str) -> Any:

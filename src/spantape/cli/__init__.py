@@ -15,12 +15,21 @@ from ..errors import SpantapeError
 COMMANDS = {
     "run": "Run a program and record its LLM calls.",
     "ls": "List recorded calls, the newest first.",
+    "tail": "Show the latest calls, and with -f each that begins or ends.",
     "show": "Show one call: what was sent, what came back, what it cost, why it failed.",
+    "sessions": "List sessions, the one with the latest call first.",
+    "session": "Show a session as one conversation.",
+    "trace": "Show the calls of one trace, over time.",
+    "errors": "List what failed, call by call or by kind.",
+    "search": "Find the calls in which something was said.",
+    "stats": "Count calls, errors, tokens, cost and latency, by whatever.",
+    "cost": "Sum up what calls cost, by whatever.",
     "diff": "Compare two calls: parameters, words, tokens, cost, latency.",
-    "demo": "Record a few calls to a built-in server, to see what there is to see.",
-    "where": "Print the folder that is recorded to.",
+    "export": "Write calls to a file: json, jsonl, csv, xlsx, md, html.",
     "doctor": "Say whether this environment would record, and what to do if not.",
     "config": "List the settings and where each came from.",
+    "where": "Print the folder that is recorded to.",
+    "demo": "Record a few calls to a built-in server, to see what there is to see.",
 }
 _FAILED = 1
 

@@ -7,8 +7,8 @@ from itertools import islice
 
 import click
 
+from ..filter import Record
 from ..sinks.files.reader import Recordings
-from ._columns import Record
 from ._output import NothingFound
 
 _MOST = 10_000

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import click
 
+from ..filter import Record
 from . import _format as form
 
-Record = Mapping[str, Any]
 COLOURS = {
     "success": "green",
     "failed": "red",
@@ -73,7 +73,13 @@ def _path(path: str, show: Callable[[Any], str] = form.line) -> Column:
     return Column(lambda record: dig(record, path), lambda record: show(dig(record, path)))
 
 
-def _number(path: str, show: Callable[[Any], str]) -> Column:
+def plain(path: str) -> Column:
+    """Give a column of whatever stands at a path."""
+    return _path(path, _any)
+
+
+def number(path: str, show: Callable[[Any], str]) -> Column:
+    """Give a column of numbers."""
     return Column(lambda record: dig(record, path), lambda record: show(dig(record, path)), right=True)
 
 
@@ -101,8 +107,8 @@ COLUMNS = {
     "model": _path("model"),
     "tokens": Column(lambda record: dig(record, "usage.total_tokens"), _tokens, right=True),
     "cost": Column(lambda record: dig(record, "cost.total"), _cost, right=True),
-    "latency": _number("timing.duration_ms", form.duration),
-    "ttft": _number("timing.time_to_first_chunk_ms", form.duration),
+    "latency": number("timing.duration_ms", form.duration),
+    "ttft": number("timing.time_to_first_chunk_ms", form.duration),
     "prompt": Column(lambda record: record.get("prompt"), _last_said, flexible=True),
     "response": Column(lambda record: record.get("response"), got, flexible=True),
     "said": Column(
@@ -123,14 +129,12 @@ CALLS = {
 """The columns of a list of calls, by the least width of a terminal."""
 
 
-def columns(names: str) -> dict[str, Column]:
-    """Give the columns that a list of names asks for: those of the table, or any path into the record."""
+def columns(names: str, known: Mapping[str, Column]) -> dict[str, Column]:
+    """Give the columns that a list of names asks for: those that are known, or any path into the record."""
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     if not chosen:
-        raise click.UsageError(
-            f"--fields is empty: give some of {', '.join(COLUMNS)}, or paths like usage.input_tokens"
-        )
-    return {name: COLUMNS.get(name) or _path(name, _any) for name in chosen}
+        raise click.UsageError(f"--fields is empty: give some of {', '.join(known)}, or paths like usage.input_tokens")
+    return {name: known.get(name) or plain(name) for name in chosen}
 
 
 def _any(value: Any) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .. import jsontext
+from ..filter import Record
 from ..transcript import text_of
 from . import _format as form
-from ._columns import COLOURS, Record, dig, outcome, status
+from ._columns import COLOURS, dig, outcome, status
 
 _LABEL = 10
 _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
@@ -38,6 +39,19 @@ def rows(record: Record, before: Record | None = None) -> Iterator[Row]:
     yield Row("", "")
     yield from _sent(record, before)
     yield from _received(record)
+
+
+def conversation(record: Record, before: Record | None) -> Iterator[Row]:
+    """Tell a call as a part of a longer conversation: what is new in it, and a line about the call."""
+    cost = form.money(dig(record, "cost.total"), dig(record, "cost.currency"))
+    took = form.duration(dig(record, "timing.duration_ms"))
+    about = [outcome(record), str(record.get("model")), form.clock(record.get("timestamp"), day=True), took, cost]
+    yield Row(str(record.get("id"))[:8], "  ".join(about), COLOURS[status(record)])
+    yield from _sent(record, before, told=False)
+    yield from _received(record)
+    if _why(record):
+        yield Row("why", _why(record), "red")
+    yield Row("", "")
 
 
 def lines(told: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
@@ -126,13 +140,13 @@ def _trace(record: Record) -> str:
     return "  ".join(filter(None, [*ids, f"request {record['request_id']}" if record.get("request_id") else ""]))
 
 
-def _sent(record: Record, before: Record | None) -> Iterator[Row]:
+def _sent(record: Record, before: Record | None, *, told: bool = True) -> Iterator[Row]:
     messages = record.get("messages")
     if not isinstance(messages, list):
         yield Row("sent", str(record.get("prompt") or "nothing was kept of it"))
         return
     same = folded(record, before)
-    if same:
+    if same and told:
         yield Row("", f"… {same} messages as in the call before ({str((before or {}).get('id'))[:8]})", "bright_black")
     yield from map(_message, messages[same:])
 

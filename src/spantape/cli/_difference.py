@@ -8,9 +8,10 @@ from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from .. import jsontext
+from ..filter import Record
 from ..transcript import text_of
 from . import _format as form
-from ._columns import Record, dig, outcome
+from ._columns import dig, outcome
 
 # A word, what is between words, or one character: Chinese and Japanese have no spaces.
 _WORD = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff]+|\s+|.", re.DOTALL)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 _SYMBOLS = {"USD": "$", "CNY": "¥", "EUR": "€"}
 _NONE = "–"
+_BARS = " ▁▂▃▄▅▆▇█"
+_EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 _BLANK = re.compile(r"\s+")
 
 
@@ -72,3 +76,15 @@ def size(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} GB"
+
+
+def spark(numbers: Sequence[float]) -> str:
+    """Give a row of bars, the highest for the largest number."""
+    most = max(numbers, default=0)
+    return "".join(_BARS[math.ceil(each / most * (len(_BARS) - 1))] if most else _BARS[0] for each in numbers)
+
+
+def bar(part: float, most: float, width: int = 12) -> str:
+    """Give a bar that is `width` long for the most."""
+    eighths = round(part / most * width * 8) if most else 0
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
 import os
 import shutil
 import sys
@@ -15,17 +13,20 @@ from typing import Any, TypeAlias
 
 import click
 
-from .. import jsontext
-from . import _format as form
-from ._columns import Column, Record, columns
+from ..filter import Record
+from . import _forms as forms
+from ._columns import COLUMNS, Column, columns
 
 Shape: TypeAlias = Mapping[int, str]
 """The columns of a list, by the least width of a terminal that has room for them."""
 
-FORMATS = ("table", "json", "jsonl", "csv", "md")
+_WHOLE: dict[str, Callable[[Iterable[Record]], Iterator[str]]] = {"json": forms.json_lines, "jsonl": forms.jsonl_lines}
+_CELLS: dict[str, Callable[[Iterable[Record], Mapping[str, Column]], Iterator[str]]] = {
+    "csv": forms.csv_lines,
+    "md": forms.markdown_lines,
+}
+_FORMATS = ("table", *_WHOLE, *_CELLS)
 _NOT_FOUND = 3
-# What a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class NothingFound(click.ClickException):
@@ -42,8 +43,8 @@ class Output:
     fields: str | None
     full: bool
 
-    def emit(self, records: Iterable[Record], usual: Shape) -> None:
-        """Print records with their usual columns.
+    def emit(self, records: Iterable[Record], usual: Shape, known: Mapping[str, Column] = COLUMNS) -> None:
+        """Print records with their usual columns, of those that are `known`.
 
         Raises:
             NothingFound: There are none.
@@ -51,15 +52,15 @@ class Output:
         first = next(iterator := iter(records), None)
         if first is None:
             raise NothingFound("nothing found")
-        found, chosen = chain([first], iterator), columns(self.fields or usual[max(usual)])
-        if self.form in {"json", "jsonl"}:
-            _print(_EMITTERS[self.form](found if self.fields is None else _picked(found, chosen)))
-        elif self.form in {"csv", "md"}:
-            _print(_EMITTERS[self.form](found, chosen))
+        found, chosen = chain([first], iterator), columns(self.fields or usual[max(usual)], known)
+        if self.form in _WHOLE:
+            _print(_WHOLE[self.form](found if self.fields is None else forms.picked(found, chosen)))
+        elif self.form in _CELLS:
+            _print(_CELLS[self.form](found, chosen))
         elif self.form == "table" or sys.stdout.isatty():
-            _table(found, columns(self.fields or _fitting(usual)), full=self.full)
+            _table(found, columns(self.fields or _fitting(usual), known), full=self.full)
         else:
-            _print(_tab_separated(found, chosen))
+            _print(forms.tab_separated(found, chosen))
 
 
 def output(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,14 +74,10 @@ def output(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--full", is_flag=True, help="Do not shorten texts in the table."),
         click.option("--fields", metavar="A,B", help="Columns, or paths like usage.input_tokens."),
-        click.option("-o", "--output", "form", type=click.Choice(FORMATS), help="Table in a terminal, else TSV."),
+        click.option("-o", "--output", "form", type=click.Choice(_FORMATS), help="Table in a terminal, else TSV."),
     ):
         run = option(run)
     return run
-
-
-def _picked(records: Iterable[Record], chosen: Mapping[str, Column]) -> Iterator[Record]:
-    return ({name: column.value(record) for name, column in chosen.items()} for record in records)
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -88,57 +85,14 @@ def _print(lines: Iterable[str]) -> None:
         click.echo(line)
 
 
-def _json(records: Iterable[Record]) -> Iterator[str]:
-    before = "["
-    for record in records:
-        yield before + jsontext.text(record)
-        before = ","
-    yield "]"
+def fitted(text: str, width: int, *, right: bool = False) -> str:
+    """Give a text exactly so wide in a terminal, where a Chinese character is as wide as two others."""
+    from rich.cells import cell_len, set_cell_size
 
-
-def _jsonl(records: Iterable[Record]) -> Iterator[str]:
-    return map(jsontext.text, records)
-
-
-def _csv(records: Iterable[Record], chosen: Mapping[str, Column]) -> Iterator[str]:
-    yield _csv_line(chosen)
-    for record in records:
-        yield _csv_line([_cell(column.value(record)) for column in chosen.values()])
-
-
-def _csv_line(cells: Iterable[Any]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="").writerow(cells)
-    return buffer.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """Give the value of a cell, so that no spreadsheet takes a model's answer for a formula."""
-    if value is None or isinstance(value, (int, float)):
-        return value
-    text = value if isinstance(value, str) else jsontext.text(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _markdown(records: Iterable[Record], chosen: Mapping[str, Column]) -> Iterator[str]:
-    yield _markdown_line(chosen)
-    yield _markdown_line("--:" if column.right else "---" for column in chosen.values())
-    for record in records:
-        yield _markdown_line(column.shown(record).replace("|", "\\|") for column in chosen.values())
-
-
-def _markdown_line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _tab_separated(records: Iterable[Record], chosen: Mapping[str, Column]) -> Iterator[str]:
-    yield "\t".join(chosen)
-    for record in records:
-        yield "\t".join([_plain(column.value(record)) for column in chosen.values()])
-
-
-def _plain(value: Any) -> str:
-    return "" if value is None else form.line(value if isinstance(value, str) else jsontext.text(value))
+    wide = cell_len(text)
+    if wide > width:
+        return set_cell_size(text, width - 1) + "…"
+    return " " * (width - wide) + text if right else text + " " * (width - wide)
 
 
 def _fitting(usual: Shape) -> str:
@@ -165,6 +119,3 @@ def _table(records: Iterable[Record], chosen: Mapping[str, Column], *, full: boo
     for record in records:
         table.add_row(*[Text(column.shown(record), style=column.style(record)) for column in chosen.values()])
     Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto").print(table)
-
-
-_EMITTERS: dict[str, Callable[..., Iterator[str]]] = {"json": _json, "jsonl": _jsonl, "csv": _csv, "md": _markdown}

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .. import jsontext
-from ._columns import Record, dig
+from ..filter import Record
+from ._columns import dig
 
 # What a record tells of a request under a name that the API does not know, or that has no effect when it is sent again.
 _NOT_SENT = frozenset({"output_type", "stream_cursor", "prompt_name", "prompt_version", "tools"})
@@ -33,7 +34,7 @@ def body(record: Record) -> dict[str, Any]:
     """Give the body of the request, as far as it was recorded."""
     sent = {key: value for key, value in (record.get("request") or {}).items() if key not in _NOT_SENT}
     sent = {"model": record.get("model"), **sent}
-    messages = [one for one in record.get("messages") or [] if isinstance(one, Mapping)]
+    messages = [one for one in record.get("messages") or [] if isinstance(one, dict)]
     where = path(record)
     if where == "/chat/completions":
         sent["messages"] = [turn for message in messages for turn in _turns(message)]
@@ -79,7 +80,7 @@ def _base(record: Record) -> str:
 
 def _parts(message: Record) -> list[Record]:
     parts = message.get("parts")
-    return [part for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else []
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
 
 
 def _turns(message: Record) -> Iterable[dict[str, Any]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import click
 
-from ..sinks.files.reader import Recordings
 from ._columns import CALLS
 from ._output import Output, output
-from ._place import place
+from ._query import Query, query
 
 
 @click.command("ls")
 @click.option("-n", "number", type=click.IntRange(0), default=20, show_default=True, help="How many; 0 is all.")
+@query
 @output
-@place
-def command(recordings: Recordings, number: int, output: Output) -> None:
+def command(calls: Query, number: int, output: Output) -> None:
     """List recorded calls, the newest first."""
-    output.emit(recordings.get_latest_interactions(number or 10**9), CALLS)
+    output.emit(islice(calls.latest(), number or None), CALLS)

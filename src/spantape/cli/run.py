@@ -12,9 +12,10 @@ from typing import Any
 
 import click
 
+from ..filter import Record
 from ..settings import Settings
 from ..sinks.files.reader import Recordings
-from ._columns import Record, dig
+from ._columns import dig
 from ._format import count, money, when
 
 _START = Path(__file__).parent.with_name("_start")

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import click
 
 from .. import jsontext
+from ..filter import Record
 from ..sinks.files.reader import Recordings
 from . import _request
 from ._calls import before, find
-from ._columns import Record
 from ._conversation import lines, rows
 from ._output import NothingFound
 from ._place import place

@@ -1,0 +1,120 @@
+"""Calls in groups: how many, how many failed, tokens, cost, latency; for each model, user, day, …"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..filter import Record, latency_ms
+from ..sinks.files.tally import bucket, middle
+from . import _format as form
+from ._columns import Column, dig, number, plain, status
+
+_NOBODY = "–"
+_CLOCKS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
+_PATHS = {
+    "model": "model",
+    "provider": "provider",
+    "user": "user_id",
+    "session": "session_id",
+    "agent": "agent_key",
+    "operation": "operation",
+}
+KEYS = (*_PATHS, "status", *_CLOCKS)
+
+
+@dataclass
+class Group:
+    """What the calls of one group come to; latencies in steps of 5 %, so that a group takes little room."""
+
+    calls: int = 0
+    failed: int = 0
+    sent: int = 0
+    received: int = 0
+    unpriced: int = 0
+    costs: Counter[str] = field(default_factory=Counter)
+    steps: Counter[int] = field(default_factory=Counter)
+
+    def add(self, record: Record) -> None:
+        """Count a call."""
+        self.calls += 1
+        self.failed += status(record) not in {"success", "running"}
+        self.sent += dig(record, "usage.input_tokens") or 0
+        self.received += dig(record, "usage.output_tokens") or 0
+        if dig(record, "cost.total") is not None:
+            self.costs[str(dig(record, "cost.currency"))] += dig(record, "cost.total")
+        elif record.get("usage"):
+            self.unpriced += 1
+        took = latency_ms(record)
+        if took is not None:
+            self.steps[bucket(took)] += 1
+
+    def latency(self, part: float) -> float | None:
+        """Give the latency in ms that `part` of the calls did not exceed; None when none is known."""
+        left = part * sum(self.steps.values())
+        for step in sorted(self.steps):
+            left -= self.steps[step]
+            if left <= 0:
+                return middle(step)
+        return None
+
+    def told(self, name: str, key: str) -> dict[str, Any]:
+        """Give the figures as a record."""
+        return {
+            key: name,
+            "calls": self.calls,
+            "failed": self.failed,
+            "input_tokens": self.sent,
+            "output_tokens": self.received,
+            "cost": dict(self.costs),
+            "unpriced": self.unpriced,
+            "p50_ms": self.latency(0.5),
+            "p95_ms": self.latency(0.95),
+        }
+
+
+def grouped(records: Iterable[Record], key: str) -> dict[str, Group]:
+    """Put calls in groups, those of a time in its order, the others by their number."""
+    of = _key(key)
+    groups: dict[str, Group] = {}
+    for record in records:
+        groups.setdefault(of(record), Group()).add(record)
+    ordered = sorted(groups.items()) if key in _CLOCKS else sorted(groups.items(), key=lambda item: -item[1].calls)
+    return dict(ordered)
+
+
+def money(costs: Mapping[str, float]) -> str:
+    """Give amounts of several currencies."""
+    return " + ".join(form.money(amount, currency) for currency, amount in costs.items()) or _NOBODY
+
+
+def figures(key: str, most: Callable[[Record], tuple[float, float]]) -> dict[str, Column]:
+    """Give the columns of groups; `most` gives what a group's bar shows, and the most of any."""
+    return {
+        key: plain(key),
+        "calls": number("calls", form.count),
+        "failed": number("failed", lambda count: str(count or "")),
+        "input_tokens": number("input_tokens", form.count),
+        "output_tokens": number("output_tokens", form.count),
+        "cost": number("cost", money),
+        "unpriced": number("unpriced", lambda count: str(count or "")),
+        "p50_ms": number("p50_ms", form.duration),
+        "p95_ms": number("p95_ms", form.duration),
+        "bar": Column(lambda record: most(record)[0], lambda record: form.bar(*most(record))),
+    }
+
+
+def _key(key: str) -> Callable[[Record], str]:
+    if key in _CLOCKS:
+        return lambda record: _time(record, _CLOCKS[key])
+    if key == "status":
+        return status
+    path = _PATHS[key]
+    return lambda record: form.line(record.get(path)) or _NOBODY
+
+
+def _time(record: Record, clock: str) -> str:
+    moment = form.when(record.get("timestamp"))
+    return _NOBODY if moment is None else moment.astimezone().strftime(clock)

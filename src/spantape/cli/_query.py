@@ -1,0 +1,68 @@
+"""The calls that are asked for: the filters of all lists, read once into the `Filter` that Python and URLs use, too."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+
+from ..errors import QueryError
+from ..filter import STATUSES, Filter, Record
+from ..sinks.files.reader import Recordings
+from ._place import place
+
+_OPTIONS = {
+    "since": ("--since", "TIME", "From then on: 15m, 2h, 7d (ago), today, yesterday, or an ISO date."),
+    "until": ("--until", "TIME", "Before then."),
+    "session": ("--session", "ID", "Of this session."),
+    "user": ("--user", "ID", "Of this user."),
+    "agent": ("--agent", "KEY", "Of this agent."),
+    "model": ("--model", "NAME", "Of this model."),
+    "provider": ("--provider", "NAME", "Of this provider."),
+    "status": ("--status", "WORD", f"Ended so: {', '.join(STATUSES)}."),
+    "error": ("--error", "TYPE", "With this error: its type, its code or the HTTP status."),
+    "trace": ("--trace", "ID", "In this trace, by its id or how that begins."),
+    "min_latency": ("--min-latency", "TIME", "That took at least so long: 500ms, 5s."),
+    "min_cost": ("--min-cost", "AMOUNT", "That cost at least so much."),
+    "tag": ("--tag", "KEY=VALUE", "With this in its metadata."),
+    "q": ("-q", "TEXT", "In which this was said, by anyone."),
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which of the recorded calls are asked for."""
+
+    recordings: Recordings
+    where: Filter
+
+    def latest(self, **more: Any) -> Iterator[Record]:
+        """Give them, the newest first; `more` narrows the filter."""
+        return self.recordings.iter_latest(replace(self.where, **more))
+
+    def oldest(self) -> Iterator[Record]:
+        """Give them, day by day."""
+        return self.recordings.iter_all(self.where)
+
+
+def query(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a filter and of a place, as one `Query` named `calls`."""
+
+    @functools.wraps(command)
+    def run(*args: Any, recordings: Recordings, **kwargs: Any) -> Any:
+        where = _read({name: kwargs.pop(f"by_{name}") for name in _OPTIONS})
+        return command(*args, calls=Query(recordings, where), **kwargs)
+
+    for name, (flag, metavar, about) in reversed(_OPTIONS.items()):
+        run = click.option(flag, f"by_{name}", metavar=metavar, help=about)(run)
+    return place(run)
+
+
+def _read(given: dict[str, str | None]) -> Filter:
+    try:
+        return Filter.parse(**given)
+    except QueryError as error:
+        raise click.UsageError(str(error)) from error

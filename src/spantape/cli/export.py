@@ -1,0 +1,35 @@
+"""`spantape export FILE`: calls as a file for other programs."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from . import _files
+from ._format import size
+from ._output import NothingFound
+from ._progress import counted
+from ._query import Query, query
+
+
+@click.command("export")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("-o", "form", type=click.Choice(_files.FORMS), help="The form; without it the name of FILE says it.")
+@click.option("--fields", metavar="A,B", help="Columns, or paths like usage.input_tokens.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@query
+def command(calls: Query, path: Path, form: str | None, fields: str | None, *, force: bool) -> None:
+    """Write all calls that match to FILE, every value complete: json, jsonl, csv, xlsx, md or html."""
+    chosen = form or path.suffix.lower().lstrip(".")
+    if chosen not in _files.FORMS:
+        raise click.UsageError(f"{path.name} does not say its form: give -o with one of {', '.join(_files.FORMS)}")
+    if path.exists() and not force:
+        raise click.UsageError(f"{path} is there already: give --force to write over it")
+    found = calls.oldest()
+    first = next(found, None)
+    if first is None:
+        raise NothingFound("nothing found")
+    number = _files.write(counted(chain([first], found), "calls"), path, chosen, fields)
+    click.echo(f"{number:,} calls, {size(path.stat().st_size)}: {path}")

@@ -1,0 +1,25 @@
+"""`spantape stats`: how many calls, how many failed, tokens, cost and latency, by whatever."""
+
+from __future__ import annotations
+
+import click
+
+from ._groups import KEYS, figures, grouped
+from ._output import Output, output
+from ._query import Query, query
+
+
+@click.command("stats")
+@click.option("--by", "key", type=click.Choice(KEYS), default="model", show_default=True, help="What to group by.")
+@query
+@output
+def command(calls: Query, key: str, output: Output) -> None:
+    """Count calls, errors, tokens, cost and latency."""
+    found = [group.told(name, key) for name, group in grouped(calls.oldest(), key).items()]
+    most = max((each["calls"] for each in found), default=0)
+    shapes = {
+        100: f"{key},calls,failed,input_tokens,output_tokens,cost,p50_ms,p95_ms,bar",
+        60: f"{key},calls,failed,cost,p95_ms,bar",
+        0: f"{key},calls,cost",
+    }
+    output.emit(found, shapes, figures(key, lambda group: (group["calls"], most)))

@@ -1,0 +1,86 @@
+"""Calls as files for other programs: all of them, and every value complete."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from cli_tree import RECORDS, process, record, spantape, tree
+
+MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+LONG = "好" * 40_000
+
+
+def export(folder: Path, name: str, *words: str) -> Path:
+    told = spantape("export", name, *words, folder=folder)
+    assert told.endswith(f": {name}\n")
+    return folder / name
+
+
+def sheet(path: Path) -> list[list[Any]]:
+    """Read a spreadsheet as the standard library can."""
+    with zipfile.ZipFile(path) as book:
+        rows = ET.fromstring(book.read("xl/worksheets/sheet1.xml")).iter(f"{MAIN}row")
+    return [[_value(cell) for cell in row.iter(f"{MAIN}c")] for row in rows]
+
+
+def _value(cell: ET.Element) -> Any:
+    assert cell.find(f"{MAIN}f") is None, "a formula"
+    text = "".join(each.text or "" for each in cell.iter(f"{MAIN}t"))
+    number = cell.find(f"{MAIN}v")
+    return text if number is None or number.text is None else float(number.text)
+
+
+@pytest.mark.parametrize(("name", "words"), [("a.json", ()), ("a.txt", ("-o", "json"))])
+def test_json(name: str, words: tuple[str, ...], folder: Path) -> None:
+    assert json.loads(export(folder, name, *words).read_text(encoding="utf-8")) == RECORDS
+
+
+def test_jsonl_of_a_filter(folder: Path) -> None:
+    path = export(folder, "a.jsonl", "--status", "error", "--fields", "id,error.code")
+    assert [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] == [
+        {"id": RECORDS[3]["id"], "error.code": "rate"}
+    ]
+
+
+def test_csv_is_complete(tmp_path: Path) -> None:
+    calls = [record(1, response=LONG, prompt='a,"b"\nc'), record(2, response="=1+1")]
+    path = export(tree(tmp_path, calls), "a.csv")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")  # for Excel
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert (first["prompt"], first["response"], first["cost.total"]) == ('a,"b"\nc', LONG, "0.00027")
+    assert second["response"] == "'=1+1"
+    assert json.loads(first["metadata"])["stage"] == "completed"
+
+
+def test_xlsx(tmp_path: Path) -> None:
+    calls = [record(1, response=LONG), record(2, response="=1+cmd"), record(3, response="https://x.example/" * 200)]
+    head, *rows = sheet(export(tree(tmp_path, calls), "a.xlsx", "--fields", "id,response,cost,usage.input_tokens"))
+    assert head == ["id", "response", "cost", "usage.input_tokens"]
+    assert [row[2:] for row in rows] == [[0.00027, 1000.0]] * 3
+    assert rows[0][1].endswith("… [cut: 40000 characters]")
+    assert len(rows[0][1]) == 32_767
+    assert [row[1] for row in rows[1:]] == [calls[1]["response"], calls[2]["response"]]
+
+
+def test_markdown_and_html_are_for_people(tmp_path: Path) -> None:
+    folder = tree(tmp_path, [record(1, response="<script>alert('你好')</script>")])
+    assert "**assistant** <script>alert('你好')</script>" in export(folder, "a.md").read_text(encoding="utf-8")
+    page = export(folder, "a.html").read_text(encoding="utf-8")
+    assert "&lt;script&gt;alert(&#x27;你好&#x27;)&lt;/script&gt;" in page
+    assert "<script" not in page
+
+
+def test_what_cannot_be_written(folder: Path) -> None:
+    (folder / "there.json").write_text("mine")
+    for words, code in (("there.json", 2), ("a.pdf", 2), ("none.json --model none", 3)):
+        assert process("export", *words.split(), folder=folder).returncode == code
+    assert (folder / "there.json").read_text() == "mine"
+    assert not (folder / "none.json").exists()
+    assert spantape("export", "there.json", "--force", folder=folder).startswith("4 calls, ")

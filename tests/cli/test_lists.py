@@ -1,0 +1,180 @@
+"""Lists that sum up: sessions, traces, errors by kind, statistics, costs, searches; and the filters of all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_terminal import terminal
+from cli_tree import FAILED, RECORDS, process, record, spantape, tree
+
+GOLDEN = {
+    "sessions": """\
+session   calls  failed      cost  last                 said
+5             3       1  $0.00054  2026-11-21 12:00:03  question 3
+产品专员      1          $0.00027  2026-11-21 12:00:02  选择一款产品 🙂
+""",
+    "errors": """\
+id        date                 status  model        response
+fa11ed00  2026-11-21 12:00:03  429 ↻2  gpt-4o-mini  Error code: 429 - slow down
+""",
+    "errors --group": """\
+count  trend     last                 sample    error
+    1         █  2026-11-21 12:00:03  fa11ed00  openai.RateLimitError 429 rate …
+""",
+    "stats": """\
+model        calls  failed      cost  p95_ms  bar
+gpt-4o-mini      3       1  $0.00054    1.5s  ████████████
+qwen-max         1          $0.00027    1.5s  ████
+""",
+    "stats --by status": """\
+status   calls  failed      cost  p95_ms  bar
+success      3          $0.00081    1.5s  ████████████
+failed       1       1         –    1.5s  ████
+""",
+    "cost": """\
+day         calls  input_tokens  output_tokens      cost  unpriced  bar
+2026-11-21      4          3.0k            600  $0.00081            ████████████
+""",
+    "cost --by user": """\
+user   calls  input_tokens  output_tokens      cost  unpriced  bar
+ada        3          2.0k            400  $0.00054            ████████████
+grace      1          1.0k            200  $0.00027            ██████
+""",
+    "search 产品": """\
+id        time      where   found
+00000002  12:00:02  prompt  选择一款产品 🙂
+""",
+    "trace 0000000000000000000000000000000": """\
+id         when  status  latency  timeline              said
+00000000   +0ms  ok         1.5s  ██████▋               question 0 → answer 0
+00000001  +1.0s  ok         1.5s      ██████▋           more → answer 1
+00000002  +2.0s  ok         1.5s           ██████▋      选择一款产品 🙂 → 好的 …
+fa11ed00  +3.0s  429 ↻2     1.5s               ██████▋  question 3 → Error code…
+""",
+    "session 5": """\
+00000000  ok  gpt-4o-mini  2026-11-21 12:00:00  1.5s  $0.00027
+user      question 0
+assistant answer 0
+
+00000001  ok  gpt-4o-mini  2026-11-21 12:00:01  1.5s  $0.00027
+user      more
+assistant answer 1
+
+fa11ed00  429 ↻2  gpt-4o-mini  2026-11-21 12:00:03  1.5s  –
+user      question 3
+got       nothing
+why       openai.RateLimitError  429  rate  Error code: 429 - slow down
+
+""",
+}
+
+
+@pytest.mark.parametrize("words", GOLDEN)
+def test_a_terminal(words: str, folder: Path) -> None:
+    lines = terminal(*words.split(), folder=folder).splitlines()
+    assert [line.rstrip() for line in lines] == GOLDEN[words].splitlines()
+
+
+def ids(*words: str, folder: Path) -> list[str]:
+    done = process("ls", "-o", "json", *words, folder=folder)
+    assert done.returncode in {0, 3}, done.stderr
+    return [each["id"][:8] for each in json.loads(done.stdout or "[]")]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("--session 产品专员", ["00000002"]),
+        ("--user grace", ["00000002"]),
+        ("--model qwen-max", ["00000002"]),
+        ("--provider openai --status error", ["fa11ed00"]),
+        ("--status ok -n 1", ["00000002"]),
+        ("--error 429", ["fa11ed00"]),
+        ("--trace 00000000000000000000000000000001", ["00000001"]),
+        ("--min-latency 1501ms", []),
+        ("--min-cost 0.0003", []),
+        ("-q 三款", ["00000002"]),
+        ("--since 2026-11-21T12:00:02+08:00 --until 2026-11-21T12:00:03+08:00", ["00000002"]),
+        ("--since 2026-11-22", []),
+        ("--agent none", []),
+        ("--tag model_used=gpt-4o-mini-2024-07-18 -n 1", ["fa11ed00"]),
+    ],
+)
+def test_filters(words: str, found: list[str], folder: Path) -> None:
+    assert ids(*words.split(), folder=folder) == found
+
+
+@pytest.mark.parametrize("words", ["--since whenever", "--status good", "--min-cost much", "--tag x"])
+def test_a_filter_that_cannot_be_understood(words: str, folder: Path) -> None:
+    done = process("ls", *words.split(), folder=folder)
+    assert done.returncode == 2
+    assert words.split()[1] in done.stderr
+
+
+def told(*words: str, folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(spantape(*words, "-o", "json", folder=folder))
+    return found
+
+
+def test_errors_of_one_kind(tmp_path: Path) -> None:
+    def failed(number: int, message: str, **more: Any) -> dict[str, Any]:
+        return FAILED | {
+            "id": f"{number:08x}-0000-5000-8000-000000000000",
+            "timestamp": f"2026-11-21T12:{number:02}:00+08:00",
+            "error_message": message,
+            **more,
+        }
+
+    good = record(0)
+    calls = [
+        good,
+        *(
+            failed(n, f"Error code: 429 - limit of org-Xk3{n}9qLmN8pQ2r reached, try again in {n}.5s")
+            for n in range(1, 5)
+        ),
+        failed(5, "Connection error.", error={"type": "openai.APIConnectionError"}, model="gpt-4o"),
+    ]
+    most, least = told("errors", "--group", folder=tree(tmp_path, calls))
+    assert (most["count"], least["count"]) == (4, 1)
+    assert most["error"] == "openai.RateLimitError 429 rate Error code: … - limit of … reached, try again in …s"
+    assert (most["first"], most["last"]) == ("2026-11-21T12:01:00+08:00", "2026-11-21T12:04:00+08:00")
+    assert most["sample"] == calls[4]["id"]
+    assert (most["good"], least["good"]) == (good["id"], None)
+    assert most["trend"] == "█ █  █ █"
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("hour", {"2026-11-21 12:00": 4}),
+        ("week", {"2026-W47": 4}),
+        ("month", {"2026-11": 4}),
+        ("session", {"5": 3, "产品专员": 1}),
+        ("provider", {"openai": 4}),
+        ("agent", {"–": 4}),
+    ],
+)
+def test_statistics_by_whatever(key: str, found: dict[str, int], folder: Path) -> None:
+    assert {each[key]: each["calls"] for each in told("stats", "--by", key, folder=folder)} == found
+
+
+def test_currencies_are_not_added_up(tmp_path: Path) -> None:
+    yuan = record(1, cost={"total": 0.5, "currency": "CNY"})
+    unpriced = record(2, cost=None)
+    (day,) = told("cost", folder=tree(tmp_path, [record(0), yuan, unpriced]))
+    assert day["cost"] == {"USD": 0.00027, "CNY": 0.5}
+    assert day["unpriced"] == 1
+
+
+def test_a_session_as_a_list(folder: Path) -> None:
+    assert [each["id"] for each in told("session", "5", folder=folder)] == [
+        each["id"] for each in RECORDS if each["session_id"] == "5"
+    ]
+
+
+@pytest.mark.parametrize("words", ["session none", "trace ffff", "search nowhere", "errors --model qwen-max"])
+def test_nothing_found(words: str, folder: Path) -> None:
+    assert process(*words.split(), folder=folder).returncode == 3
