@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from sinks_tape import Tape, end, files, loaded, python, run, span_ids, until
 
 import spantape
+from spantape.sinks.files.lock import hold, let_go
 from spantape.sinks.files.presence import settle
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
@@ -227,3 +231,36 @@ def test_without_anything_to_find(base_dir: Path) -> None:
     base_dir.mkdir()
     assert settle(base_dir) == 0
     assert list(base_dir.iterdir()) == []
+
+
+def test_the_folder_is_deleted_while_a_call_runs(tape: Tape) -> None:
+    """Its list comes back, and its lock is a new one: nobody takes the call for dead."""
+    span = tape.start("5")
+    tape.flush()
+    shutil.rmtree(tape.base_dir)
+    tape.call("6")
+    tape.flush()
+    assert len(left(tape.base_dir)) == 2
+    assert settle(tape.base_dir) == 0
+    end(span)
+    assert tape.flush()
+    assert left(tape.base_dir) == []
+
+
+def test_a_lock_that_was_deleted_is_no_lock(tape: Tape) -> None:
+    """Who has waited for it must not write beside the one who has the new one."""
+    tape.call("5")
+    tape.flush()
+    path = tape.base_dir / ".lock"
+    first = hold(path)
+    waiting = threading.Thread(target=tape.processor.force_flush)
+    tape.call("5")
+    waiting.start()
+    time.sleep(0.05)
+    path.unlink()
+    let_go(first)
+    waiting.join(20)
+    until(tape.flush)
+    assert len(loaded(tape.date_file)) == 2
+    with pytest.raises(FileNotFoundError):
+        hold(tape.base_dir / "nothing")

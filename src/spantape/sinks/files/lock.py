@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -60,6 +61,8 @@ def hold(path: Path, timeout: float = 0.0) -> IO[bytes]:
     file = path.open("r+b", buffering=0)
     try:
         _wait_for(file, time.monotonic() + timeout)
+        if os.fstat(file.fileno()).st_nlink == 0:  # whoever comes now would lock another file than we have
+            raise FileNotFoundError(f"{path} was deleted")
     except OSError:
         file.close()
         raise

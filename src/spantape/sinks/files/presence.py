@@ -50,7 +50,10 @@ class Presence:
 
     def _arrive(self) -> None:
         path = self._writer.base_dir / self.calls.with_suffix(_LOCK)
-        if self._lock is None or not path.exists():
+        if self._lock is not None and not path.exists():  # somebody has deleted the folder
+            let_go(self._lock)
+            self._lock = None
+        if self._lock is None:
             disk.folder(path.parent, self._writer.base_dir)
             disk.create(path)
             self._lock = hold(path)
