@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .errors import QueryError, SettingError, SpantapeError
+from .errors import QueryError, SealError, SettingError, SpantapeError
 from .instrument import cleanup_old_files, flush, instrument, recordings, uninstrument
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Filter",
     "QueryError",
+    "SealError",
     "SettingError",
     "SpantapeError",
     "__version__",

@@ -73,10 +73,12 @@ def recordings(base_dir: str | Path | None = None) -> Recordings:
     from .settings import Settings
     from .sinks.files import Recordings
 
+    recording = _active
+    settings = recording.settings if recording is not None else Settings.load()
     if base_dir is None:
-        base_dir = _active.base_dir if _active is not None else Settings.load().base_dir
+        base_dir = recording.base_dir if recording is not None else settings.base_dir
     place = Path(base_dir)
-    return Recordings(place, lambda: _condition(place))
+    return Recordings(place, lambda: _condition(place), settings)
 
 
 def _condition(base_dir: Path) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -25,13 +26,15 @@ class Kind:
 
     accepts: str
     parse: Callable[[Any], Any]
+    secret: bool = False
 
     def read(self, source: str, value: object) -> Any:
         """Give the value that was found at `source`; raises `SettingError` when it can't be used."""
         try:
             return self.parse(value)
         except (ValueError, TypeError):
-            raise SettingError(f"{source} is {value!r}, which spantape can't use: give {self.accepts}") from None
+            said = "something" if self.secret else repr(value)
+            raise SettingError(f"{source} is {said}, which spantape can't use: give {self.accepts}") from None
 
 
 def _must(condition: bool) -> None:
@@ -128,6 +131,25 @@ def _function(value: object) -> object:
     return value
 
 
+class Secret(str):
+    """A text that no log and no list of settings shows."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __str__(self) -> str:
+        return "***"
+
+
+def _keys(value: Any) -> tuple[Secret, ...]:
+    names = str.split(value, ",") if isinstance(value, str) else value
+    keys = tuple(Secret(str.strip(name)) for name in names)
+    _must(bool(keys) and all(len(base64.urlsafe_b64decode(key.encode())) == 32 for key in keys))
+    return keys
+
+
 def _provider(method: str) -> Callable[[object], object]:
     def parse(value: object) -> object:
         _must(callable(getattr(value, method, None)))
@@ -144,6 +166,7 @@ URL = Kind("an http:// or https:// address", _url)
 PROTOCOL = Kind("grpc or http/protobuf", _protocol)
 FUNCTION = Kind("a function of one string that gives a string or None (by keyword only)", _function)
 HOSTS = Kind("host names, separated by commas; * is all", _hosts)
+KEYS = Kind("keys as `cryptography.fernet.Fernet.generate_key()` gives them, separated by commas", _keys, secret=True)
 METRICS = Kind("current, latest or off", _metrics)
 TRACER_PROVIDER = Kind("an OpenTelemetry TracerProvider (by keyword only)", _provider("get_tracer"))
 METER_PROVIDER = Kind("an OpenTelemetry MeterProvider (by keyword only)", _provider("get_meter"))
@@ -232,6 +255,15 @@ class Settings:
     max_total_bytes: int | None = _setting(
         _whole(0), None, "How many bytes all files may hold; the oldest days go first, today's stay. Unset: no limit."
     )
+    encryption_key: tuple[Secret, ...] = _setting(
+        KEYS,
+        (),
+        "Encrypt prompts and responses in the files with the first of these keys, and read with all of them "
+        "(`spantape[encryption]`).",
+    )
+    encryption_key_file: Path | None = _setting(
+        PATH, None, "The same, from a file with one key a line; the keys of `encryption_key` come before them."
+    )
     otlp_endpoint: str | None = _setting(
         URL, None, "Send spans there over OTLP; OpenTelemetry's OTEL_EXPORTER_OTLP_* variables do the same."
     )
@@ -269,6 +301,16 @@ class Settings:
         "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT",
     )
     logger_provider: Any = _setting(LOGGER_PROVIDER, None, "Use this LoggerProvider, whatever the global one is.")
+
+    def encryption_keys(self) -> tuple[Secret, ...]:
+        """Give the keys to encrypt (the first) and to read with (all); raises `SettingError`."""
+        if self.encryption_key_file is None:
+            return self.encryption_key
+        try:
+            lines = self.encryption_key_file.read_text(encoding="ascii").split()
+        except (OSError, ValueError) as error:
+            raise SettingError(f"encryption_key_file can't be read: {error}") from None
+        return (*self.encryption_key, *KEYS.read(f"encryption_key_file {self.encryption_key_file}", lines))
 
     @classmethod
     def load(cls, **given: object) -> Settings:

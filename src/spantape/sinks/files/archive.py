@@ -13,9 +13,9 @@ from typing import IO
 from ... import jsontext
 from . import arrays, disk
 from .arrays import Record
+from .seal import CONTENT
 from .writer import FileWriter
 
-CONTENT = ("prompt", "response", "messages", "output_messages")
 EXPIRED = "content_expired"
 """Stands in the metadata of a record whose content was removed."""
 

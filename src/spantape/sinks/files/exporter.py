@@ -9,10 +9,12 @@ from sys import getsizeof
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from ... import jsontext
 from ...guard import guard
 from ...interaction import Interaction, is_ours
 from ...settings import Settings
 from . import layout
+from .seal import sealing
 from .writer import WAIT, FileWriter
 
 _SPAN = 2000
@@ -48,6 +50,8 @@ class FileSpanExporter(SpanExporter):
         chosen = settings or Settings.load()
         self.base_dir = Path(base_dir) if base_dir is not None else chosen.base_dir
         self.writer = FileWriter(self.base_dir, chosen)
+        self.seal = sealing(chosen)
+        """What is done to a record before it is written."""
         self.quiet = False
         """True while a processor of ours writes the same files."""
         self._unmade = 0
@@ -64,7 +68,7 @@ class FileSpanExporter(SpanExporter):
         for call in calls:
             with guard:
                 interaction = call.interaction()
-                self.writer.put(interaction.line(), paths(interaction))
+                self.writer.put(jsontext.dumps(self.seal(interaction.to_json())), paths(interaction))
                 continue
             self._unmade += 1
         return self.writer.flush(timeout)

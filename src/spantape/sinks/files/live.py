@@ -19,6 +19,7 @@ from . import layout
 from .arrays import Record
 from .exporter import Ended
 from .presence import Presence, lists, settle_within
+from .seal import Change
 from .writer import FileWriter
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Live:
 
     _due: float
 
-    def __init__(self, writer: FileWriter, size: int) -> None:
-        self._writer = writer
+    def __init__(self, writer: FileWriter, size: int, seal: Change) -> None:
+        self._writer, self._seal = writer, seal
         self._path = writer.base_dir / layout.latest_file()
         self._size = size
         self._running: dict[int, ReadableSpan] = {}
@@ -105,7 +106,7 @@ class Live:
 
     def _write(self) -> None:
         finished = [self._finished.popleft() for _ in range(len(self._finished))]
-        ended = [preview for call in finished for preview in _previews(call.interaction)]
+        ended = [preview for call in finished for preview in self._previews(call.interaction)]
         self._ended = [*self._ended, *ended][-self._size :]
         shown = dict(self._still_running())
         self._presence.tell([preview.line for _, preview in shown.values()])
@@ -127,8 +128,13 @@ class Live:
             if extent == self._extent_shown(key):
                 yield key, self._shown[key]
             else:
-                for preview in _previews(partial(Interaction.from_span, span, verbatim=True)):
+                for preview in self._previews(partial(Interaction.from_span, span, verbatim=True)):
                     yield key, (extent, preview)
+
+    def _previews(self, interaction: Callable[[], Interaction]) -> Iterator[Preview]:
+        # The call's own thread may be changing the attributes at this very moment: then it is for the next time.
+        with guard, suppress(KeyError, RuntimeError):
+            yield _shortened(interaction(), self._seal)
 
     def _merged(self, found: list[Preview]) -> list[Preview]:
         known = {preview.id: preview for preview in sorted(found, key=lambda preview: not preview.runs)}
@@ -165,12 +171,6 @@ def _extent(span: ReadableSpan) -> int:
     return len(span.attributes or ())
 
 
-def _previews(interaction: Callable[[], Interaction]) -> Iterator[Preview]:
-    # The call's own thread may be changing the attributes at this very moment: then it is for the next time.
-    with guard, suppress(KeyError, RuntimeError):
-        yield _shortened(interaction())
-
-
 def _read(data: bytes) -> Iterator[Preview]:
     records = jsontext.loads_or(data)
     for record in records if isinstance(records, list) else ():
@@ -189,13 +189,15 @@ def _preview(record: Record) -> Preview:
     return Preview(record["id"], str(record["timestamp"]), runs, jsontext.dumps(record))
 
 
-def _shortened(interaction: Interaction) -> Preview:
+def _shortened(interaction: Interaction, seal: Change) -> Preview:
     record = interaction.to_json()
     record |= dict.fromkeys(_LEFT_OUT) | {key: _short(record[key]) for key in ("prompt", "response")}
     record["metadata"] = {**record["metadata"], "pid": os.getpid()}
     record["request"] = {key: value for key, value in record["request"].items() if isinstance(value, (str, int, float))}
-    preview = _preview(record)  # short enough in most cases: to look at each value takes several times as long
-    return preview if len(preview.line) <= _SMALL else _preview({key: _short(value) for key, value in record.items()})
+    preview = _preview(seal(record))  # short enough in most cases: to look at each value takes several times as long
+    if len(preview.line) <= _SMALL:
+        return preview
+    return _preview(seal({key: _short(value) for key, value in record.items()}))
 
 
 def _short(value: Json) -> Json:

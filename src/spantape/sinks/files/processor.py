@@ -46,7 +46,7 @@ class FileSpanProcessor(SpanProcessor):
 
     def __init__(self, exporter: FileSpanExporter, settings: Settings) -> None:
         self._exporter = exporter
-        self._live = Live(exporter.writer, settings.latest_size)
+        self._live = Live(exporter.writer, settings.latest_size, exporter.seal)
         self._upkeep = Upkeep(exporter.writer, settings)
         limits = Limits(settings.buffer_size, settings.buffer_bytes)
         self._background: Background[Ended] = Background(

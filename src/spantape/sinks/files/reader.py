@@ -14,12 +14,14 @@ from ... import moments
 from ...errors import QueryError
 from ...filter import Filter, began
 from ...jsontext import Json
-from . import arrays, health, layout, search, statistics, tally
+from ...settings import Settings
+from . import arrays, health, layout, seal, search, statistics, tally
 from .arrays import Record
 from .catalog import Catalog
 from .fold import folded, identity
 from .lines import Lines
 from .presence import settle
+from .seal import opening
 from .summaries import Summaries
 
 Condition: TypeAlias = Callable[[], Mapping[str, Json] | None]
@@ -36,8 +38,9 @@ class Recordings:
     written, and holds no more than that in memory.
     """
 
-    def __init__(self, base_dir: Path, condition: Condition = lambda: None) -> None:
+    def __init__(self, base_dir: Path, condition: Condition = lambda: None, settings: Settings | None = None) -> None:
         self.base_dir = Path(base_dir)
+        self._open = opening(settings or Settings())
         self._condition = condition
         self._catalog = Catalog(self.base_dir)
         self._summaries = Summaries(self._catalog)
@@ -109,7 +112,8 @@ class Recordings:
         Raises:
             QueryError: More than one id begins so, or none of the newest 4 GB.
         """
-        return search.find(self._catalog, name, self.iter_latest)
+        found = search.find(self._catalog, name, self.iter_latest)
+        return None if found is None else self._open(found)
 
     def get_statistics(self, where: Filter = _ALL) -> dict[str, Json]:
         """Give counts, tokens, cost and latency, as a whole and by model, provider, user and day.
@@ -133,13 +137,20 @@ class Recordings:
     def _read(self, paths: Iterable[Path], where: Filter) -> Iterator[Record]:
         for path in _between(paths, where):
             with self._opened(path) as files:
-                yield from _matching(folded(files), where)
+                yield from self._matching(folded(files), where)
 
     def _backwards(self, path: Path, where: Filter) -> Iterator[Record]:
         seen: set[int] = set()
         with self._opened(path) as files:
             lines = (line for file in reversed(files) for line in file.backwards())
-            yield from _matching((line for line in lines if _is_new(line, seen)), where)
+            yield from self._matching((line for line in lines if _is_new(line, seen)), where)
+
+    def _matching(self, lines: Iterable[bytes], where: Filter) -> Iterator[Record]:
+        for line in lines:
+            if seal.MARK in line or where.may_match(line):
+                record = arrays.record(line)
+                if record is not None and where.matches(opened := self._open(record)):
+                    yield opened
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[list[Lines]]:
@@ -148,14 +159,6 @@ class Recordings:
                 yield files
             finally:
                 self._damaged.update({lines.path: lines.damaged for lines in files})
-
-
-def _matching(lines: Iterable[bytes], where: Filter) -> Iterator[Record]:
-    for line in lines:
-        if where.may_match(line):
-            record = arrays.record(line)
-            if record is not None and where.matches(record):
-                yield record
 
 
 def _is_new(line: bytes, seen: set[int]) -> bool:

@@ -90,7 +90,7 @@ def _latency(counts: Counts) -> dict[str, float]:
     total = sum(number for _, number in steps)
     if not total:
         return {}
-    mean = sum(counts["microseconds"].values()) / total / 1000
+    mean = sum(counts.get("microseconds", {}).values()) / total / 1000
     return {"mean": round(mean, 3), **{f"p{rank}": _at(steps, total * rank / 100) for rank in _PERCENTILES}}
 
 
