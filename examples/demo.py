@@ -101,7 +101,7 @@ def figures(record: dict[str, Any]) -> tuple[str, ...]:
         record["session_id"] or "–",
         record["model"],
         f"{usage['input_tokens']} › {usage['output_tokens']}" if usage else "–",
-        f"${cost['total']:.6f}" if cost else "–",
+        f"{cost['total']:.6f} {cost['currency']}" if cost else "–",
         f"{record['timing']['duration_ms']:,.0f} ms",
     )
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
     {"errors", "guard", "jsontext", "_version", "moments", "semconv", "settings", "transcript"},
-    {"content", "context", "filter", "interaction", "pricing", "provider"},
+    {"content", "context", "filter", "interaction", "pricing", "provider", "sampling"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
     {"completion", "instrument", "_start", "__init__", "__main__"},

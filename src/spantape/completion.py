@@ -78,7 +78,7 @@ def _files_of(settings: Settings) -> FileSpanProcessor:
     folder = settings.base_dir.absolute()
     with _lock:
         if folder not in _files:
-            _files[folder] = FileSpanProcessor(FileSpanExporter(folder), settings)
+            _files[folder] = FileSpanProcessor(FileSpanExporter(folder, settings), settings)
             atexit.register(_files[folder].shutdown)
         return _files[folder]
 
@@ -90,6 +90,6 @@ def _teller(settings: Settings) -> Teller:
     from .pricing import PriceBook
 
     policy = ContentPolicy(settings.capture_content.on_span, settings.max_content_chars, settings.content_filter)
-    prices = PriceBook(enabled=settings.cost)
+    prices = PriceBook.of(settings)
     prices.warm()
     return Teller(policy.keep, prices.attributes, provider_of)

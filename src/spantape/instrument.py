@@ -149,7 +149,10 @@ def is_off(settings: Settings) -> bool:
 
 
 def _record(settings: Settings, *, of_environment: bool = False) -> None:
+    from .pricing import PriceBook
+
     global _active  # noqa: PLW0603 - there is one recording per process
+    PriceBook.of(settings)  # what is wrong with a price table is told before anything is undone
     uninstrument()
     guard.forget()
     recording = Recording(settings, of_environment=of_environment)
@@ -168,7 +171,7 @@ class Recording:
 
         self.settings = settings
         self.of_environment = of_environment
-        self._exporter = FileSpanExporter(settings=settings)
+        self._exporter = FileSpanExporter(settings.base_dir, settings)
         self._files = FileSpanProcessor(self._exporter, settings)
         self._silent: list[FileSpanExporter] = []
         self._otlp = otlp.processor(settings)

@@ -20,7 +20,7 @@ Found: TypeAlias = Mapping[str, Any]
 _NAMESPACE = uuid.UUID("6f6a7a9e-0d5c-5c0f-9d5b-7b7e5d2f3a11")
 _NS_PER_MS = 1_000_000
 
-_USAGE = {
+USAGE = {
     "input_tokens": semconv.INPUT_TOKENS,
     "output_tokens": semconv.OUTPUT_TOKENS,
     "cache_read_input_tokens": semconv.CACHE_READ_TOKENS,
@@ -39,13 +39,14 @@ _USAGE = {
     "svg_output_tokens": semconv.SVG_OUTPUT_TOKENS,
     "seconds": semconv.SECONDS,
 }
-_COST = {
+COST = {
     "input": semconv.COST_INPUT,
     "output": semconv.COST_OUTPUT,
     "cached": semconv.COST_CACHED,
     "total": semconv.COST_TOTAL,
     "currency": semconv.COST_CURRENCY,
     "source": semconv.COST_SOURCE,
+    "price_date": semconv.COST_PRICE_DATE,
 }
 _REQUEST = {
     "model": semconv.REQUEST_MODEL,
@@ -213,6 +214,7 @@ def _metadata(span: ReadableSpan, found: Found) -> dict[str, Json]:
         "api_response_time": found.get(semconv.SERVER_TIME),
         "model_used": found.get(semconv.RESPONSE_MODEL),
         "stream_end": found.get(semconv.STREAM_END),
+        "service_tier": found.get(semconv.OPENAI_RESPONSE_SERVICE_TIER),
         "response_status": found.get(semconv.RESPONSE_STATUS),
         "counted_tokens": found.get(semconv.COUNTED_TOKENS),
         "content_dropped": _listed(found.get(semconv.CONTENT_DROPPED)),
@@ -244,13 +246,13 @@ def _figures(found: Found) -> dict[str, Json]:
     return {
         "finish_reasons": _listed(found.get(semconv.RESPONSE_FINISH_REASONS)),
         "usage": _usage(found) or None,
-        "cost": _pick(_COST, found) or None,
+        "cost": _pick(COST, found) or None,
         "retries": found.get(semconv.RETRIES),
     }
 
 
 def _usage(found: Found) -> dict[str, Json]:
-    usage = _pick(_USAGE, found)
+    usage = _pick(USAGE, found)
     counts = [usage.get("input_tokens"), usage.get("output_tokens")]
     if all(isinstance(count, int) for count in counts):
         usage["total_tokens"] = sum(counts)

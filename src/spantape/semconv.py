@@ -150,6 +150,7 @@ COST_CACHED = "spantape.cost.cached"
 COST_TOTAL = "spantape.cost.total"
 COST_CURRENCY = "spantape.cost.currency"
 COST_SOURCE = "spantape.cost.source"
+COST_PRICE_DATE = "spantape.cost.price_date"
 
 SCOPE = "spantape"
 """Instrumentation scopes of ours are this name, or begin with it and a dot."""

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
+from decimal import Decimal
 from enum import Flag
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ class Kind:
         """Give the value that was found at `source`; raises `SettingError` when it can't be used."""
         try:
             return self.parse(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, ArithmeticError):
             said = "something" if self.secret else repr(value)
             raise SettingError(f"{source} is {said}, which spantape can't use: give {self.accepts}") from None
 
@@ -113,6 +115,29 @@ def _path(value: Any) -> Path:
         raise ValueError from error
 
 
+def _prices(value: object) -> Path | list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else _path(value)
+
+
+def _exchange_rates(value: object) -> Mapping[str, Decimal]:
+    """Read pairs of currencies with a rate; all have to lead to one currency, so that costs can be added up."""
+    pairs = [part.split("=") for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    rates = {str(pair).strip().upper(): Decimal(str(rate).strip()) for pair, rate in dict(pairs).items()}  # type: ignore[call-overload]
+    _must(
+        all(re.fullmatch("[A-Z]{3}/[A-Z]{3}", pair) and rate.is_finite() and rate > 0 for pair, rate in rates.items())
+    )
+    bases, quotes = {pair[:3] for pair in rates}, {pair[4:] for pair in rates}
+    _must(len(quotes) <= 1 and not bases & quotes)
+    return rates
+
+
+def _rate(value: Any) -> float:
+    _must(isinstance(value, (int, float, str)) and not isinstance(value, bool))
+    number = float(value)
+    _must(0 <= number <= 1)
+    return number
+
+
 def _url(value: object) -> str:
     address = str(value).strip()
     parts = urlsplit(address)
@@ -162,6 +187,9 @@ SWITCH = Kind("true or false", _switch)
 CAPTURE = Kind("true or false, or OpenTelemetry's NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT", _capture)
 SECONDS = Kind("a number of seconds from 0.01 to 3600", _seconds)
 PATH = Kind("a path", _path)
+PRICES = Kind("the path of a JSON or YAML file; a keyword may also give the list of rows itself", _prices)
+EXCHANGE_RATES = Kind("pairs such as USD/CNY=7.1,EUR/CNY=7.9, all to one currency", _exchange_rates)
+RATE = Kind("a number from 0 to 1", _rate)
 URL = Kind("an http:// or https:// address", _url)
 PROTOCOL = Kind("grpc or http/protobuf", _protocol)
 FUNCTION = Kind("a function of one string that gives a string or None (by keyword only)", _function)
@@ -200,7 +228,25 @@ class Settings:
     capture_source: bool = _setting(
         SWITCH, True, "Keep the function, file and line of the application that made the call."
     )
-    cost: bool = _setting(SWITCH, True, "Price each call from its usage, with the prices bundled in genai-prices.")
+    cost: bool = _setting(SWITCH, True, "Price each call from its usage.")
+    prices: Path | list[Any] | None = _setting(
+        PRICES, None, "A price table of your own, which is asked first (docs/cost.md)."
+    )
+    exchange_rates: Mapping[str, Decimal] | None = _setting(
+        EXCHANGE_RATES,
+        None,
+        "Rates to give costs in another currency: `USD/CNY=7.1` gives CNY where the price is in USD.",
+    )
+    sample_rate: float = _setting(
+        RATE,
+        1.0,
+        "The part of all sessions (or traces, outside of sessions) that is recorded to files. Calls that failed or "
+        "were slow are recorded all the same.",
+        "LLM_LOG_SAMPLE_RATE",
+    )
+    slow_call: float = _setting(
+        SECONDS, 30.0, "A call that takes this many seconds is recorded, whatever `sample_rate` says."
+    )
     estimate_usage: bool = _setting(
         SWITCH,
         True,

@@ -234,7 +234,9 @@ _TIME, _DURATION = Metric("Histogram", "s", SECONDS), Metric("Histogram", "s", S
 _COUNTED, _EACH = Metric("Sum", "{token}", None, _MODALITY), Metric("Histogram", "{token}", TOKENS, _ERROR)
 _INFER = "gen_ai.client.inference."
 # Ours: the conventions have no metric of money yet.
-_COST = {"spantape.client.operation.cost": Metric("Histogram", "USD")}
+_COST = {
+    "spantape.client.operation.cost": Metric("Histogram", "{currency}", None, frozenset({"spantape.cost.currency"}))
+}
 _CURRENT = {
     "gen_ai.client.operation.duration": _DURATION,
     "gen_ai.client.operation.time_to_first_chunk": _TIME,

@@ -156,6 +156,16 @@ def test_a_cost_is_measured(server: ScriptedServer, tmp_path: Path) -> None:
     chat(server, model="gpt-4o-mini")
     (point,) = measured.points()["spantape.client.operation.cost"]
     assert point.sum == pytest.approx(measured.recorded.attributes["spantape.cost.total"])
+    assert point.attributes["spantape.cost.currency"] == "USD"
+
+
+def test_currencies_are_not_added_up(server: ScriptedServer, tmp_path: Path) -> None:
+    row = {"model": "gpt-4", "currency": "CNY", "input_price_per_1k": 1, "output_price_per_1k": 1}
+    measured = Measured(tmp_path, prices=[row])
+    chat(server, model="gpt-4")
+    chat(server, model="gpt-4o-mini")
+    points = measured.points()["spantape.client.operation.cost"]
+    assert sorted(point.attributes["spantape.cost.currency"] for point in points) == ["CNY", "USD"]
 
 
 def test_async_is_measured(server: ScriptedServer, measured: Measured) -> None:

@@ -18,8 +18,10 @@ from genai_prices.types import ModelPrice, Tier, TieredPrices
 import openai
 from programs import run
 from recorded import Recorded
-from spantape import pricing, semconv
-from spantape.pricing import PriceBook, price
+from spantape import semconv
+from spantape.pricing import PriceBook, cost, listed
+from spantape.pricing.asked import Asked
+from spantape.pricing.rates import Rates, that_hold
 from spantape.testing import ScriptedServer, completion, stream
 
 NOW = time.time()
@@ -51,8 +53,8 @@ def call(model: str = MINI, provider: str = "openai", sent: int = 1000, received
         semconv.INPUT_TOKENS: sent,
         semconv.OUTPUT_TOKENS: received,
     }
-    cost = PriceBook().attributes(found | more, NOW)
-    return {name.removeprefix("spantape.cost."): value for name, value in cost.items()}
+    costs = PriceBook().attributes(found | more, NOW)
+    return {name.removeprefix("spantape.cost."): value for name, value in costs.items()}
 
 
 def test_by_hand_on_the_span_and_in_the_record(recorded: Recorded, ask: Ask, server: ScriptedServer) -> None:
@@ -163,6 +165,17 @@ def prices(**values: Any) -> ModelPrice:
     return ModelPrice(**{f"{name}_mtok": value for name, value in values.items()})
 
 
+def price(each: ModelPrice, used: dict[str, int]) -> cost.Cost | None:
+    rates = rates_of(each, used)
+    return cost.price(rates, used)
+
+
+def rates_of(each: ModelPrice, used: dict[str, int]) -> Rates:
+    rates = that_hold(listed.ladder(each), used)
+    assert rates is not None
+    return rates
+
+
 def usage(sent: int, received: int, **more: int) -> dict[str, int]:
     return {semconv.INPUT_TOKENS: sent, semconv.OUTPUT_TOKENS: received} | {
         getattr(semconv, f"{name.upper()}_TOKENS"): count for name, count in more.items()
@@ -179,12 +192,12 @@ def test_every_kind_of_token_at_its_own_price() -> None:
         output_audio=Decimal(200),
     )
     used = usage(1000, 500, cache_read=100, cache_write=200, audio_input=300, audio_output=50)
-    cost = price(each, used)
-    assert cost is not None
-    assert cost.cached == Decimal("0.0001")
-    assert cost.input == Decimal("0.004") + cost.cached + Decimal("0.0024") + Decimal("0.03")
-    assert cost.output == Decimal("0.009") + Decimal("0.01")
-    assert cost.total == cost.input + cost.output
+    paid = price(each, used)
+    assert paid is not None
+    assert paid.cached == Decimal("0.0001")
+    assert paid.input == Decimal("0.004") + paid.cached + Decimal("0.0024") + Decimal("0.03")
+    assert paid.output == Decimal("0.009") + Decimal("0.01")
+    assert paid.total == paid.input + paid.output
 
 
 needs_image_prices = pytest.mark.skipif(
@@ -197,12 +210,12 @@ def test_what_was_read_from_the_cache_may_have_been_audio_or_an_image() -> None:
     kinds = {"input": 10, "cache_read": 1, "input_audio": 100, "input_image": 50, "output": 20, "output_image": 40}
     each = prices(**{name: Decimal(value) for name, value in (kinds | {"cache_audio_read": 3}).items()})
     subsets = {"cache_read": 400, "audio_input": 300, "image_input": 200, "image_output": 60}
-    cost = price(each, usage(1000, 100, **subsets, audio_cache_read=250, image_cache_read=100))
-    assert cost is not None
+    paid = price(each, usage(1000, 100, **subsets, audio_cache_read=250, image_cache_read=100))
+    assert paid is not None
     # 250 audio and 100 image tokens of the 400 cached; without a price of their own, these cost what is cached
-    assert cost.cached == Decimal(50 * 1 + 250 * 3 + 100 * 1) / 1_000_000
-    assert cost.input == cost.cached + Decimal(50 * 100 + 100 * 50 + 450 * 10) / 1_000_000
-    assert cost.output == Decimal(40 * 20 + 60 * 40) / 1_000_000
+    assert paid.cached == Decimal(50 * 1 + 250 * 3 + 100 * 1) / 1_000_000
+    assert paid.input == paid.cached + Decimal(50 * 100 + 100 * 50 + 450 * 10) / 1_000_000
+    assert paid.output == Decimal(40 * 20 + 60 * 40) / 1_000_000
 
 
 @needs_image_prices
@@ -215,9 +228,9 @@ OF_IMAGES: Any = {semconv.IMAGE_OUTPUT_TOKENS: 1000}
 
 
 def test_tokens_without_a_price_of_their_own_cost_the_usual() -> None:
-    cost = price(prices(input=Decimal(10), output=Decimal(20)), usage(1000, 100, cache_read=400, audio_input=10))
-    assert cost is not None
-    assert (cost.input, cost.cached, cost.output) == (Decimal("0.01"), Decimal("0.004"), Decimal("0.002"))
+    paid = price(prices(input=Decimal(10), output=Decimal(20)), usage(1000, 100, cache_read=400, audio_input=10))
+    assert paid is not None
+    assert (paid.input, paid.cached, paid.output) == (Decimal("0.01"), Decimal("0.004"), Decimal("0.002"))
 
 
 PICTURE = {semconv.OPERATION: semconv.IMAGE_EDIT}
@@ -245,8 +258,10 @@ def test_kinds_of_tokens_are_told_apart_or_not_priced(
 ) -> None:
     if not hasattr(ModelPrice(), "input_image_mtok"):
         pytest.skip("this genai-prices knows no pictures")
-    listed = prices(input=Decimal(1), output=Decimal(2), **{name: Decimal(cost) for name, cost in each.items()})
-    monkeypatch.setattr(pricing, "_prices", lambda *_: listed)
+    rung = listed.ladder(
+        prices(input=Decimal(1), output=Decimal(2), **{name: Decimal(of) for name, of in each.items()})
+    )
+    monkeypatch.setattr("spantape.pricing.book.listed", lambda *_: rung)
     assert bool(call("m", **usage(10, 10, **used), **PICTURE)) is is_priced  # type: ignore[arg-type]
     assert call("m", **usage(10, 10, **used))  # type: ignore[arg-type]
 
@@ -260,9 +275,9 @@ def test_no_price_for_a_side_that_was_used_is_no_cost() -> None:
 @pytest.mark.parametrize(("sent", "each"), [(200_000, 1), (200_001, 2), (400_001, 3)])
 def test_a_tier_holds_for_all_tokens(sent: int, each: int) -> None:
     tiers = [Tier(400_000, Decimal(3)), Tier(200_000, Decimal(2))]
-    cost = price(prices(input=TieredPrices(Decimal(1), tiers), output=Decimal(0)), usage(sent, 0))
-    assert cost is not None
-    assert cost.total == Decimal(sent) * each / 1_000_000
+    paid = price(prices(input=TieredPrices(Decimal(1), tiers), output=Decimal(0)), usage(sent, 0))
+    assert paid is not None
+    assert paid.total == Decimal(sent) * each / 1_000_000
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-mini", "gpt-5", "o3", "gpt-3.5-turbo"])
@@ -276,11 +291,12 @@ def test_the_usual_call_costs_what_it_costs_in_full(model: str, sent: int, cache
         semconv.OUTPUT_TOKENS: received,
         semconv.CACHE_READ_TOKENS: cached,
     }
-    at = time.time()
-    usual = pricing._usual(pricing._flat("openai", model, None, int(at // 60)), found)
+    (rates,) = listed.listed(Asked("openai", "", model, None, NOW))
+    assert rates.flat is not None
+    usual = cost.usual(rates, rates.flat, found)
     assert usual is not None
-    assert usual == price(pricing._prices("openai", model, None, int(at // 60)), found)
-    assert PriceBook().attributes(found, at)[semconv.COST_TOTAL] == float(usual.total)
+    assert usual == cost.price(rates, found)
+    assert PriceBook().attributes(found, NOW)[semconv.COST_TOTAL] == float(usual.total)
 
 
 def test_the_same_as_genai_prices_for_every_model() -> None:
@@ -289,11 +305,11 @@ def test_the_same_as_genai_prices_for_every_model() -> None:
     for provider in get_snapshot().providers:
         for model in provider.models:
             each = model.get_prices(now)
-            cost = price(each, usage(300_000, 77))
-            if cost is not None:
+            ours = price(each, usage(300_000, 77))
+            if ours is not None:
                 theirs = each.calc_price(Usage(input_tokens=300_000, output_tokens=77))
-                assert (cost.input, cost.output) == (theirs["input_price"], theirs["output_price"]), model.id
-                assert cost.total == theirs["total_price"], model.id
+                assert (ours.input, ours.output) == (theirs["input_price"], theirs["output_price"]), model.id
+                assert ours.total == theirs["total_price"], model.id
                 compared += 1
     assert compared > 500
 
@@ -317,7 +333,6 @@ def test_a_service_tier_is_priced_or_has_no_price() -> None:
 
 
 def test_prices_may_change_with_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    pricing._prices.cache_clear()
     asked: list[datetime] = []
 
     def calculated(*_: Any, genai_request_timestamp: datetime, **__: Any) -> Any:
@@ -326,9 +341,9 @@ def test_prices_may_change_with_the_hour(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("genai_prices.calc_price", calculated)
     found = {semconv.PROVIDER: "openai", semconv.RESPONSE_MODEL: MINI} | usage(1, 1)
+    book = PriceBook()
     for second in (0, 59, 60, 119.9):
-        assert PriceBook().attributes(found, 1_700_000_040 + second)
-    pricing._prices.cache_clear()
+        assert book.attributes(found, 1_700_000_040 + second)
     assert asked == [datetime.fromtimestamp(1_700_000_040 + second, tz=timezone.utc) for second in (0, 60)]
 
 
@@ -368,5 +383,4 @@ def test_prices_are_loaded_without_network(tmp_path: Any) -> None:
 
 def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socket", None)
-    pricing._prices.cache_clear()
     assert call()["total"] > 0

@@ -35,7 +35,6 @@ class Change(NamedTuple):
 _FIGURES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "input": ("usage.input_tokens", form.count),
     "output": ("usage.output_tokens", form.count),
-    "cost": ("cost.total", form.money),
     "latency": ("timing.duration_ms", form.duration),
     "first": ("timing.time_to_first_chunk_ms", form.duration),
 }
@@ -53,6 +52,18 @@ def changes(one: Record, other: Record) -> Iterator[Change]:
         before, after = dig(one, path), dig(other, path)
         if before != after:
             yield Change(label, [*_exchanged(show(before), show(after)), Piece(" ", _growth(before, after))])
+    yield from _cost(one, other)
+
+
+def _cost(one: Record, other: Record) -> Iterator[Change]:
+    (before, currency), (after, another) = map(_priced, (one, other))
+    if (before, currency) != (after, another):
+        growth = [Piece(" ", _growth(before, after))] if currency == another else []
+        yield Change("cost", [*_exchanged(form.money(before, currency), form.money(after, another)), *growth])
+
+
+def _priced(record: Record) -> tuple[Any, str]:
+    return dig(record, "cost.total"), dig(record, "cost.currency") or "USD"
 
 
 def words(before: str, after: str) -> list[Piece]:

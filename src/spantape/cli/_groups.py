@@ -1,12 +1,17 @@
-"""Calls in groups: how many, how many failed, tokens, cost, latency; for each model, user, day, …"""
+"""Calls in groups: how many, how many failed, tokens, cost, latency; for each model, user, day, …
+
+Where a part of the calls was recorded, the figures are those of all that it stands for.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from .. import sampling
 from ..filter import Record, latency_ms
 from ..sinks.files.tally import bucket, middle
 from . import _format as form
@@ -29,27 +34,30 @@ KEYS = (*_PATHS, "status", *_CLOCKS)
 class Group:
     """What the calls of one group come to; latencies in steps of 5 %, so that a group takes little room."""
 
-    calls: int = 0
-    failed: int = 0
-    sent: int = 0
-    received: int = 0
-    unpriced: int = 0
-    costs: Counter[str] = field(default_factory=Counter)
-    steps: Counter[int] = field(default_factory=Counter)
+    recorded: int = 0
+    calls: float = 0
+    failed: float = 0
+    sent: float = 0
+    received: float = 0
+    unpriced: float = 0
+    costs: defaultdict[str, float] = field(default_factory=partial(defaultdict, float))
+    steps: defaultdict[int, float] = field(default_factory=partial(defaultdict, float))
 
     def add(self, record: Record) -> None:
-        """Count a call."""
-        self.calls += 1
-        self.failed += status(record) not in {"success", "running"}
-        self.sent += dig(record, "usage.input_tokens") or 0
-        self.received += dig(record, "usage.output_tokens") or 0
+        """Count a record, as many times as it stands for a call."""
+        times = 1 / sampling.rate(record)
+        self.recorded += 1
+        self.calls += times
+        self.failed += times * (status(record) not in {"success", "running"})
+        self.sent += times * (dig(record, "usage.input_tokens") or 0)
+        self.received += times * (dig(record, "usage.output_tokens") or 0)
         if dig(record, "cost.total") is not None:
-            self.costs[str(dig(record, "cost.currency"))] += dig(record, "cost.total")
+            self.costs[str(dig(record, "cost.currency"))] += times * dig(record, "cost.total")
         elif record.get("usage"):
-            self.unpriced += 1
+            self.unpriced += times
         took = latency_ms(record)
         if took is not None:
-            self.steps[bucket(took)] += 1
+            self.steps[bucket(took)] += times
 
     def latency(self, part: float) -> float | None:
         """Give the latency in ms that `part` of the calls did not exceed; None when none is known."""
@@ -64,12 +72,13 @@ class Group:
         """Give the figures as a record."""
         return {
             key: name,
-            "calls": self.calls,
-            "failed": self.failed,
-            "input_tokens": self.sent,
-            "output_tokens": self.received,
+            "calls": round(self.calls),
+            "recorded": self.recorded,
+            "failed": round(self.failed),
+            "input_tokens": round(self.sent),
+            "output_tokens": round(self.received),
             "cost": dict(self.costs),
-            "unpriced": self.unpriced,
+            "unpriced": round(self.unpriced),
             "p50_ms": self.latency(0.5),
             "p95_ms": self.latency(0.95),
         }
@@ -85,6 +94,11 @@ def grouped(records: Iterable[Record], key: str) -> dict[str, Group]:
     return dict(ordered)
 
 
+def counted(found: Iterable[Mapping[str, Any]]) -> str:
+    """Give the columns that say how many calls there were: two, where a part of them was recorded."""
+    return "calls,recorded" if any(each["recorded"] != each["calls"] for each in found) else "calls"
+
+
 def money(costs: Mapping[str, float]) -> str:
     """Give amounts of several currencies."""
     return " + ".join(form.money(amount, currency) for currency, amount in costs.items()) or _NOBODY
@@ -95,6 +109,7 @@ def figures(key: str, most: Callable[[Record], tuple[float, float]]) -> dict[str
     return {
         key: plain(key),
         "calls": number("calls", form.count),
+        "recorded": number("recorded", form.count),
         "failed": number("failed", lambda count: str(count or "")),
         "input_tokens": number("input_tokens", form.count),
         "output_tokens": number("output_tokens", form.count),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..filter import Record
-from ._groups import KEYS, figures, grouped
+from ._groups import KEYS, counted, figures, grouped
 from ._output import Output, output
 from ._query import Query, query
 
@@ -19,7 +19,7 @@ def command(calls: Query, key: str, output: Output) -> None:
     found = [group.told(name, key) for name, group in grouped(calls.oldest(), key).items()]
     found = found if key in {"hour", "day", "week", "month"} else sorted(found, key=lambda each: -_amount(each))
     most = max(map(_amount, found), default=0)
-    shapes = {60: f"{key},calls,input_tokens,output_tokens,cost,unpriced,bar", 0: f"{key},cost"}
+    shapes = {60: f"{key},{counted(found)},input_tokens,output_tokens,cost,unpriced,bar", 0: f"{key},cost"}
     output.emit(found, shapes, figures(key, lambda group: (_amount(group), most)))
 
 

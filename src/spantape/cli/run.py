@@ -73,8 +73,17 @@ def _since(recordings: Recordings, began: datetime) -> list[Record]:
 
 
 def _summary(records: list[Record]) -> str:
-    costs = [dig(each, "cost.total") for each in records]
     tokens = sum(dig(each, "usage.total_tokens") or 0 for each in records)
     failed = sum(each.get("success") is False for each in records)
-    told = [f"{len(records)} calls", f"{failed} failed", f"{count(tokens)} tokens", money(sum(filter(None, costs)))]
+    told = [f"{len(records)} calls", f"{failed} failed", f"{count(tokens)} tokens", _spent(records)]
     return ", ".join(told)
+
+
+def _spent(records: list[Record]) -> str:
+    """Give what calls cost, each currency by itself."""
+    spent: dict[str, float] = {}
+    for each in records:
+        currency = str(dig(each, "cost.currency") or "USD")
+        spent[currency] = spent.get(currency, 0.0) + (dig(each, "cost.total") or 0.0)
+    priced = {currency: amount for currency, amount in spent.items() if amount} or {"USD": 0.0}
+    return " + ".join(money(amount, currency) for currency, amount in sorted(priced.items()))

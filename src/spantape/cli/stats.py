@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ._groups import KEYS, figures, grouped
+from ._groups import KEYS, counted, figures, grouped
 from ._output import Output, output
 from ._query import Query, query
 
@@ -18,8 +18,8 @@ def command(calls: Query, key: str, output: Output) -> None:
     found = [group.told(name, key) for name, group in grouped(calls.oldest(), key).items()]
     most = max((each["calls"] for each in found), default=0)
     shapes = {
-        100: f"{key},calls,failed,input_tokens,output_tokens,cost,p50_ms,p95_ms,bar",
-        60: f"{key},calls,failed,cost,p95_ms,bar",
-        0: f"{key},calls,cost",
+        100: f"{key},{counted(found)},failed,input_tokens,output_tokens,cost,p50_ms,p95_ms,bar",
+        60: f"{key},{counted(found)},failed,cost,p95_ms,bar",
+        0: f"{key},{counted(found)},cost",
     }
     output.emit(found, shapes, figures(key, lambda group: (group["calls"], most)))

@@ -39,7 +39,7 @@ _HISTOGRAMS: Mapping[str, tuple[str, tuple[float, ...], str]] = {
     f"{_OPERATION}.time_to_first_chunk": ("s", _SECONDS, "How long the first chunk of a stream took"),
     f"{_OPERATION}.time_per_output_chunk": ("s", _SECONDS, "How long each further chunk of a stream took"),
     "gen_ai.client.token.usage": ("{token}", _TOKENS, "How many tokens calls used"),
-    _COST: ("USD", _MONEY, "What calls cost"),
+    _COST: ("{currency}", _MONEY, "What calls cost, in the currency that is among the attributes"),
     f"{_INFER}.duration": ("s", _SECONDS, "How long inferences took"),
     f"{_INFER}.time_to_first_chunk": ("s", _SECONDS, "How long the first chunk of a stream took"),
     f"{_INFER}.time_per_output_chunk": ("s", _SECONDS, "How long each further chunk of a stream took"),
@@ -172,4 +172,4 @@ def _counted(name: str, key: str, found: Mapping[str, Any]) -> Iterable[Measured
 
 def _cost(found: Mapping[str, Any]) -> Iterable[Measured]:
     if semconv.COST_TOTAL in found:
-        yield _COST, found[semconv.COST_TOTAL], {}
+        yield _COST, found[semconv.COST_TOTAL], {semconv.COST_CURRENCY: found[semconv.COST_CURRENCY]}

@@ -45,7 +45,7 @@ class Tape:
 
         captures = bool(settings.capture_content)
         policy = ContentPolicy(captures, settings.max_content_chars, settings.content_filter)
-        prices = PriceBook(enabled=settings.cost)
+        prices = PriceBook.of(settings)
         prices.warm()
         return cls(
             start_span=start_span,

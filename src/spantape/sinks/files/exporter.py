@@ -9,9 +9,10 @@ from sys import getsizeof
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from ... import jsontext
+from ... import jsontext, sampling
 from ...guard import guard
 from ...interaction import Interaction, is_ours
+from ...sampling import Sampling
 from ...settings import Settings
 from . import layout
 from .seal import sealing
@@ -21,10 +22,13 @@ _SPAN = 2000
 
 
 class Ended:
-    """A call that has ended; its interaction is made once, for all who need it."""
+    """A call that has ended; its interaction is made once, for all who need it.
 
-    def __init__(self, span: ReadableSpan) -> None:
-        self._span = span
+    `rate` is the part of the calls like it that is recorded.
+    """
+
+    def __init__(self, span: ReadableSpan, rate: float = 1.0) -> None:
+        self._span, self._rate = span, rate
         self._made: Interaction | None = None
 
     def weight(self) -> int:
@@ -35,6 +39,8 @@ class Ended:
         """Give the interaction, with its messages as they are on the span."""
         if self._made is None:
             self._made = Interaction.from_span(self._span, verbatim=True)
+            if self._rate < 1 or sampling.KEY in self._made.metadata:
+                self._made.metadata[sampling.KEY] = self._rate
         return self._made
 
 
@@ -49,6 +55,7 @@ class FileSpanExporter(SpanExporter):
     def __init__(self, base_dir: str | Path | None = None, settings: Settings | None = None) -> None:
         chosen = settings or Settings.load()
         self.base_dir = Path(base_dir) if base_dir is not None else chosen.base_dir
+        self.sampling = Sampling.of(chosen)
         self.writer = FileWriter(self.base_dir, chosen)
         self.seal = sealing(chosen)
         """What is done to a record before it is written."""
@@ -60,7 +67,8 @@ class FileSpanExporter(SpanExporter):
         """Write the spans that are LLM calls of ours; others are none of our business."""
         if self.quiet:
             return SpanExportResult.SUCCESS
-        written = self.write(Ended(span) for span in spans if is_ours(span))
+        rates = [(span, self.sampling.rate_of(span)) for span in spans if is_ours(span)]
+        written = self.write(Ended(span, rate) for span, rate in rates if rate is not None)
         return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
     def write(self, calls: Iterable[Ended], timeout: float = WAIT) -> bool:

@@ -66,8 +66,12 @@ class Live:
 
     def finished(self, span_id: int, call: Ended) -> None:
         """Take note of a call's end."""
-        self._running.pop(span_id, None)
+        self.gone(span_id)
         self._finished.append(call)
+
+    def gone(self, span_id: int) -> None:
+        """Show a call no more: it has ended, and may be one that is not recorded."""
+        self._running.pop(span_id, None)
         self._changed = True
 
     def publish(self, now: bool = True) -> bool:

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from ...guard import guard
 from ...interaction import is_ours
+from ...sampling import Sampling
 from .._background import Background
 from .._buffer import Buffer, Limits
 from .exporter import Ended, FileSpanExporter
@@ -46,6 +47,7 @@ class FileSpanProcessor(SpanProcessor):
 
     def __init__(self, exporter: FileSpanExporter, settings: Settings) -> None:
         self._exporter = exporter
+        self._sampling = Sampling.of(settings)
         self._live = Live(exporter.writer, settings.latest_size, exporter.seal)
         self._upkeep = Upkeep(exporter.writer, settings)
         limits = Limits(settings.buffer_size, settings.buffer_bytes)
@@ -69,9 +71,15 @@ class FileSpanProcessor(SpanProcessor):
         """Take a call that has ended."""
         with guard:
             if is_ours(span):
-                call = Ended(span)
-                self._live.finished(span.context.span_id, call)
-                self._keep(call)
+                self._ended(span, self._sampling.rate_of(span))
+
+    def _ended(self, span: ReadableSpan, rate: float | None) -> None:
+        if rate is None:
+            self._live.gone(span.context.span_id)
+            return
+        call = Ended(span, rate)
+        self._live.finished(span.context.span_id, call)
+        self._keep(call)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write all that is buffered and bring the live view up to date."""

@@ -8,7 +8,7 @@ from datetime import date as Date  # noqa: N812 - `date` is the name of the para
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ... import moments
 from ...errors import QueryError
@@ -23,6 +23,9 @@ from .lines import Lines
 from .presence import settle
 from .seal import opening
 from .summaries import Summaries
+
+if TYPE_CHECKING:
+    from ...pricing.reprice import Repricing
 
 Condition: TypeAlias = Callable[[], Mapping[str, Json] | None]
 
@@ -105,6 +108,18 @@ class Recordings:
         settle(self.base_dir)
         shown = self._read([layout.latest_file()], Filter(status="running"))
         return sorted(shown, key=_when)
+
+    def reprice(self, records: Iterable[Record] | None = None, **settings: Any) -> Repricing:
+        """Price calls anew (all, unless `records` are given), each at its own time, and tell the difference.
+
+        Takes the settings that prices depend on, such as `prices="prices.yaml"`; the files stay as they are.
+        """
+        from ...pricing import PriceBook
+        from ...pricing.reprice import reprice
+        from ...settings import Settings
+
+        book = PriceBook.of(Settings.load(**{**settings, "cost": True}))
+        return reprice(self.iter_all() if records is None else records, book)
 
     def get(self, name: str) -> Record | None:
         """Give one call: by its id or how that begins, `last`, `err` for the last that failed, `-2` for the one before.

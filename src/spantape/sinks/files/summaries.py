@@ -27,7 +27,7 @@ from .tally import Counts, Fact
 
 FOLDER = ".summaries"
 
-_VERSION = f"1 {sys.byteorder}"
+_VERSION = f"2 {sys.byteorder}"
 _TAIL = 64
 
 State: TypeAlias = tuple[str, int, int]

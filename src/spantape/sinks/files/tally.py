@@ -1,4 +1,7 @@
-"""What statistics are made of: whole numbers, so that any two parts add up to what counting both at once gives."""
+"""What statistics are made of: whole numbers, so that any two parts add up to what counting both at once gives.
+
+What was recorded at a rate below 1 is counted by itself, as `calls@0.1`: it is scaled when it is told, not before.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
+from ... import sampling
 from ...filter import latency_ms, status
 from ...jsontext import Json
 from .arrays import Record
@@ -24,25 +28,33 @@ TOKENS = (
     "reasoning_output_tokens",
 )
 COST_UNITS = 10**12
+AT_RATE = "@"
 
+_UNSCALED = {"sessions"}  # which of them had been recorded, had they had no call that failed, can't be told
 _STEP = math.log(1.05)
 _LEAST_MS = 0.001
 
 
 def facts(record: Record) -> Iterator[Fact]:
-    """Give what one call adds."""
-    model = key(record.get("provider"), record.get("model"))
-    user, outcome = record.get("user_id"), status(record)
-    yield "calls", key(model, outcome), 1
+    """Give what one record adds."""
+    rate = sampling.rate(record)
+    for kind, name, number in _facts(record):
+        yield (f"{kind}{AT_RATE}{rate}" if rate < 1 and kind not in _UNSCALED else kind), name, number
+
+
+def _facts(record: Record) -> Iterator[Fact]:
+    model = f"{_name(record, 'provider')}{BETWEEN}{_name(record, 'model')}"
+    user, outcome = _name(record, "user_id"), status(record)
+    yield "calls", f"{model}{BETWEEN}{outcome}", 1
     if record.get("session_id") not in {None, ""}:
         yield "sessions", str(record["session_id"]), 1
-    if user is not None:
-        yield "user_calls", key(user, outcome), 1
+    if user:
+        yield "user_calls", f"{user}{BETWEEN}{outcome}", 1
     yield from _usage(record.get("usage"), model, user)
     yield from _cost(record.get("cost"), model, user)
     took = _finite(latency_ms(record))
     if took is not None:
-        yield "latency", key(model, bucket(took)), 1
+        yield "latency", f"{model}{BETWEEN}{bucket(took)}", 1
         yield "microseconds", model, round(took * 1000)
 
 
@@ -73,31 +85,31 @@ def middle(step: int) -> float:
     return math.exp((step + 0.5) * _STEP)
 
 
-def key(*parts: object) -> str:
-    """Give one name for several."""
-    return BETWEEN.join("" if part is None else str(part).replace(BETWEEN, " ") for part in parts)
-
-
-def _usage(usage: Json, model: str, user: Json) -> Iterator[Fact]:
+def _usage(usage: Json, model: str, user: str) -> Iterator[Fact]:
     if isinstance(usage, dict):
         for name in TOKENS:
             number = _finite(usage.get(name))
             if number is not None:
                 yield name, model, round(number)
         total = _finite(usage.get("total_tokens"))
-        if total is not None and user is not None:
-            yield "user_tokens", key(user), round(total)
+        if total is not None and user:
+            yield "user_tokens", user, round(total)
 
 
-def _cost(cost: Json, model: str, user: Json) -> Iterator[Fact]:
+def _cost(cost: Json, model: str, user: str) -> Iterator[Fact]:
     total = _finite(cost.get("total")) if isinstance(cost, dict) else None
     if total is not None:
-        units, currency = round(total * COST_UNITS), cost.get("currency")
-        yield "cost", key(model, currency), units
-        if user is not None:
-            yield "user_cost", key(user, currency), units
+        units, currency = round(total * COST_UNITS), _name(cost, "currency")
+        yield "cost", f"{model}{BETWEEN}{currency}", units
+        if user:
+            yield "user_cost", f"{user}{BETWEEN}{currency}", units
 
 
 def _finite(value: Json) -> float | None:
     usable = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     return value if usable else None
+
+
+def _name(record: Record, key: str) -> str:
+    value = record.get(key)
+    return "" if value is None else str(value).replace(BETWEEN, " ")
