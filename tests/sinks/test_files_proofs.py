@@ -58,8 +58,9 @@ def test_fifty_times_kill_9(base_dir: Path) -> None:
             time.sleep(order.random() * 0.12)
             process.send_signal(signal.SIGKILL)
             dead = time.monotonic()
-            out, _ = process.communicate()
-            lines = [line.split() for line in out.splitlines(keepends=True) if line.endswith("\n")]
+            assert process.stdout
+            lines = [line.split() for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+            process.wait()
             told += [(dead - float(moment), ids) for moment, *ids in lines]
             spantape.recordings(base_dir).get_latest_interactions()
 
