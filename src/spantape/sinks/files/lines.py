@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import shutil
 import sys
 import tempfile
-import zlib
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
 from ... import jsontext
 from . import arrays, layout
 from .lock import locked
+from .packed import Unpacked
 
 NOWHERE = -1
 
 _BLOCK = 1024 * 1024  # with Python's default buffer of 8 KB, lines of 6 KB take five times as long
+_START, _ENDS = b'{"', (b"},\n", b"}\n")
 _IN_MEMORY = 16 * 1024 * 1024
 _WAIT = 2.0
-_TORN_ARCHIVE = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
 class Lines:
-    """The lines of one file that are records, as JSON without what separates them.
+    """The lines of one file that are records, with the comma and the line break that may follow each.
 
     The file is open from the first moment: it can be read also when it is moved to the archive meanwhile. What can't
     be read is skipped and counted in `damaged`.
@@ -40,7 +40,8 @@ class Lines:
         self.end = 0
         """Where the line that was given last ends, `NOWHERE` if reading can't go on from there."""
         self._lock = base_dir / layout.lock_file()
-        self._file: IO[bytes] = _unpacked(path) if self.is_packed else path.open("rb", buffering=_BLOCK)
+        self._unpacked = Unpacked(path) if self.is_packed else None
+        self._file = io.BufferedReader(self._unpacked or path.open("rb", buffering=0), _BLOCK)
 
     def close(self) -> None:
         """Close the file."""
@@ -50,16 +51,19 @@ class Lines:
         """Give the state of the file, wherever it has been moved."""
         return os.fstat(self._file.fileno())
 
-    def forwards(self, start: int = 0, stop: int = NOWHERE) -> Iterator[bytes]:
-        """Give the lines from `start` to `stop`, each an offset that was an `end`."""
+    def forwards(self, start: int = 0) -> Iterator[bytes]:
+        """Give the lines as they stand in the file, from `start`, an offset that was an `end`."""
         self.damaged, self.end = 0, start
-        try:
-            if start or self._is_by_line():
-                start = yield from self._until_lost(start, stop)
-            if start != NOWHERE:
-                yield from self._salvaged(start)
-        except _TORN_ARCHIVE:
-            self.damaged += 1
+        if start or self._is_by_line():
+            start = yield from self._until_lost(start)
+        if start != NOWHERE:
+            yield from self._salvaged(start)
+        if self._unpacked is not None and self._unpacked.is_torn:
+            self.damaged = max(self.damaged, 1)
+
+    def forwards_to(self, end: int) -> Iterator[bytes]:
+        """Give the lines before an offset that was an `end`."""
+        return takewhile(lambda line: self._file.tell() - len(line) < end, self.forwards())
 
     def backwards(self) -> Iterator[bytes]:
         """Give the lines, the last one first, reading no more of a live file than is asked for."""
@@ -73,7 +77,7 @@ class Lines:
                     continue
                 if _is_whole(line) and (number or arrays.record(line) is not None):
                     self.damaged, seen, doubt = self.damaged + doubt, seen + 1, 0
-                    yield line.rstrip(b",")
+                    yield line
                 elif not doubt:
                     doubt = 1
                 else:  # written by someone else, who does not write by line
@@ -84,45 +88,46 @@ class Lines:
 
     def piece(self, start: int, stop: int) -> bytes:
         """Give what stands between two offsets."""
-        with suppress(*_TORN_ARCHIVE):
-            self._seek(start)
-            return self._file.read(stop - start)
-        return b""
+        self._seek(start)
+        return self._file.read(stop - start)
 
     def _is_by_line(self) -> bool:
         """Say whether each record has a line for itself, as we write them, judging by the first."""
         self._seek(0)
-        with suppress(*_TORN_ARCHIVE):
-            first = next((line for line in self._file if not arrays.is_frame(line)), None)
-            return first is None or (_is_whole(first.rstrip()) and arrays.record(first) is not None)
-        return True
+        first = next((line for line in self._file if not arrays.is_frame(line)), None)
+        return first is None or (_is_whole(first.rstrip()) and arrays.record(first) is not None)
 
-    def _until_lost(self, start: int, stop: int) -> Generator[bytes, None, int]:
+    def _until_lost(self, start: int) -> Generator[bytes, None, int]:
         """Give lines as long as that can be done; gives where something begins that is none, else `NOWHERE`."""
         looked = NOWHERE
-        while (doubt := (yield from self._until_doubt(start, stop))) != looked:
+        while (doubt := (yield from self._until_doubt(start))) != looked:
             looked = start = doubt
             if doubt == NOWHERE:
                 break
             self._wait()  # it may only be being written: then it is a line a moment later
         return doubt
 
-    def _until_doubt(self, start: int, stop: int) -> Generator[bytes, None, int]:
-        position, size = start, self._seek(start)
+    def _until_doubt(self, start: int) -> Generator[bytes, None, int]:
+        size, last = self._seek(start), b""
         for line in self._file:
-            if position >= stop != NOWHERE:
-                return NOWHERE
             # What ends in a line break is no torn line, so there is no need to read it to know.
-            if line.endswith((b"},\n", b"}\n")) and line.startswith(b'{"'):
-                cut = 2 if line.endswith(b",\n") else 1
-                self.end = position + len(line) - cut
-                yield line[:-cut]
-            elif line.startswith(b"]") and position + len(line) >= size:
+            if line.startswith(_START) and line.endswith(_ENDS):
+                last = line
+                yield line
+                continue
+            position = self._file.tell()
+            self._note_end(last, position - len(line))
+            last = b""
+            if line.startswith(b"]") and position >= size:
                 return NOWHERE  # what follows has been appended since
-            elif not arrays.is_frame(line):
-                return position
-            position += len(line)
+            if not arrays.is_frame(line):
+                return position - len(line)
+        self._note_end(last, self._file.tell())
         return NOWHERE
+
+    def _note_end(self, line: bytes, after: int) -> None:
+        if line:
+            self.end = after - (2 if line.endswith(b",\n") else 1)
 
     def _salvaged(self, start: int) -> Iterator[bytes]:
         """Give what can be read from a place on where no line begins that is a record."""
@@ -131,9 +136,8 @@ class Lines:
             rest = (arrays.OPEN if start else b"") + self._file.read()
         found, damaged = arrays.records(rest)
         self.damaged += damaged
-        for record in found:
-            self.end = NOWHERE
-            yield jsontext.dumps(record)
+        self.end = NOWHERE if found else self.end
+        yield from map(jsontext.dumps, found)
 
     def _tail(self, file: IO[bytes]) -> tuple[int, bytes]:
         found = _last_block(file)
@@ -168,17 +172,12 @@ class Lines:
             return
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as unpacked:
             self._seek(0)
-            with suppress(*_TORN_ARCHIVE):
-                shutil.copyfileobj(self._file, unpacked, _BLOCK)
+            shutil.copyfileobj(self._file, unpacked, _BLOCK)
             yield unpacked
 
 
-def _unpacked(path: Path) -> IO[bytes]:
-    return io.BufferedReader(gzip.GzipFile(path), _BLOCK)
-
-
 def _is_whole(line: bytes) -> bool:
-    return line.startswith(b'{"') and line.endswith((b"},", b"}"))
+    return line.startswith(_START) and line.endswith((b"},", b"}"))
 
 
 def _last_block(file: IO[bytes]) -> tuple[int, bytes]:

@@ -15,13 +15,14 @@ from ...errors import QueryError
 from ...filter import Filter, began
 from ...jsontext import Json
 from ...settings import Settings
-from . import arrays, health, layout, seal, search, statistics, tally
+from . import health, layout, search, statistics, storage, tally
 from .arrays import Record
+from .backup import Backup, backup
 from .catalog import Catalog
 from .fold import folded, identity
 from .lines import Lines
 from .presence import settle
-from .seal import opening
+from .seal import opening, opening_lines
 from .summaries import Summaries
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Recordings:
     def __init__(self, base_dir: Path, condition: Condition = lambda: None, settings: Settings | None = None) -> None:
         self.base_dir = Path(base_dir)
         self._open = opening(settings or Settings())
+        self._opened_lines = opening_lines(settings or Settings())
         self._condition = condition
         self._catalog = Catalog(self.base_dir)
         self._summaries = Summaries(self._catalog)
@@ -136,11 +138,19 @@ class Recordings:
         All of it is counted once and then kept beside the files; a filter has the calls read one by one.
         """
         days = self._summaries.days() if where == _ALL else self._counted(where)
-        return {**statistics.report(days), "storage_info": statistics.storage(self.base_dir)}
+        return {**statistics.report(days), "storage_info": storage.info(self.base_dir)}
 
     def get_health_status(self) -> dict[str, Json]:
         """Give whether recordings can be written, and how the recording of this process is doing."""
         return health.report(self.base_dir, self._condition())
+
+    def backup(self, target: str | Path) -> Backup:
+        """Copy everything into a new folder, as of one moment, while recording goes on; gives how much that was.
+
+        Raises:
+            SpantapeError: There is nothing to copy, or `target` can't be used.
+        """
+        return backup(self.base_dir, Path(target))
 
     def _counted(self, where: Filter) -> Iterator[tuple[str, tally.Counts]]:
         for path in _between(self._catalog.dates(), where):
@@ -152,20 +162,13 @@ class Recordings:
     def _read(self, paths: Iterable[Path], where: Filter) -> Iterator[Record]:
         for path in _between(paths, where):
             with self._opened(path) as files:
-                yield from self._matching(folded(files), where)
+                yield from where.read(self._opened_lines(folded(files)))
 
     def _backwards(self, path: Path, where: Filter) -> Iterator[Record]:
         seen: set[int] = set()
         with self._opened(path) as files:
             lines = (line for file in reversed(files) for line in file.backwards())
-            yield from self._matching((line for line in lines if _is_new(line, seen)), where)
-
-    def _matching(self, lines: Iterable[bytes], where: Filter) -> Iterator[Record]:
-        for line in lines:
-            if seal.MARK in line or where.may_match(line):
-                record = arrays.record(line)
-                if record is not None and where.matches(opened := self._open(record)):
-                    yield opened
+            yield from where.read(self._opened_lines(line for line in lines if _is_new(line, seen)))
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[list[Lines]]:

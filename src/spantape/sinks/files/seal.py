@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from ... import jsontext
 from ...errors import SealError, SettingError
 from ...jsontext import Json
 from ...settings import Settings
-from .arrays import Record
+from .arrays import Record, record
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -19,8 +19,7 @@ Change: TypeAlias = Callable[[Record], Record]
 CONTENT = ("prompt", "response", "messages", "output_messages")
 
 _SEALED = "encrypted"
-MARK = b'":{"encrypted":"'
-"""Stands in the line of a record that is sealed."""
+_MARK = b'":{"encrypted":"'
 
 
 def sealing(settings: Settings) -> Change:
@@ -28,7 +27,7 @@ def sealing(settings: Settings) -> Change:
     if not settings.encryption_keys():
         return _unchanged
     fernet = _fernet(settings.encryption_keys())
-    return lambda record: record | {key: _sealed(record[key], fernet) for key in CONTENT if record.get(key) is not None}
+    return lambda whole: whole | {key: _sealed(whole[key], fernet) for key in CONTENT if whole.get(key) is not None}
 
 
 def opening(settings: Settings) -> Change:
@@ -39,7 +38,15 @@ def opening(settings: Settings) -> Change:
     if not settings.encryption_keys():
         return _unchanged
     fernet = _fernet(settings.encryption_keys())
-    return lambda record: record | {key: _opened(record, key, fernet) for key in CONTENT if is_sealed(record.get(key))}
+    return lambda whole: whole | {key: _opened(whole, key, fernet) for key in CONTENT if is_sealed(whole.get(key))}
+
+
+def opening_lines(settings: Settings) -> Callable[[Iterable[bytes]], Iterable[bytes]]:
+    """Give the same for the lines of records; without a key it costs nothing."""
+    if not settings.encryption_keys():
+        return iter
+    change = opening(settings)
+    return lambda lines: (_opened_line(line, change) if _MARK in line else line for line in lines)
 
 
 def is_sealed(value: Json) -> bool:
@@ -51,16 +58,21 @@ def _sealed(value: Json, fernet: MultiFernet) -> Json:
     return value if is_sealed(value) else {_SEALED: fernet.encrypt(jsontext.dumps(value)).decode()}
 
 
-def _opened(record: Record, key: str, fernet: MultiFernet) -> Json:
+def _opened(whole: Record, key: str, fernet: MultiFernet) -> Json:
     from cryptography.fernet import InvalidToken
 
     try:
-        return jsontext.loads(fernet.decrypt(record[key][_SEALED].encode()))
+        return jsontext.loads(fernet.decrypt(whole[key][_SEALED].encode()))
     except InvalidToken:
         raise SealError(
-            f"no key of encryption_key opens the {key} of record {record.get('id')}: add the one that it was written "
+            f"no key of encryption_key opens the {key} of record {whole.get('id')}: add the one that it was written "
             "with, behind a comma; nothing was changed"
         ) from None
+
+
+def _opened_line(line: bytes, change: Change) -> bytes:
+    found = record(line)
+    return line if found is None else jsontext.dumps(change(found))
 
 
 def _fernet(keys: Sequence[str]) -> MultiFernet:
@@ -73,5 +85,5 @@ def _fernet(keys: Sequence[str]) -> MultiFernet:
     return MultiFernet([Fernet(key.encode()) for key in keys])
 
 
-def _unchanged(record: Record) -> Record:
-    return record
+def _unchanged(whole: Record) -> Record:
+    return whole

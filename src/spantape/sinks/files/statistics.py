@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
-from pathlib import Path
 from typing import TypeAlias
 
 from ...jsontext import Json
-from . import layout, tally
+from . import tally
 from .tally import AT_RATE, BETWEEN, COST_UNITS, TOKENS, Counts
 
 Amounts: TypeAlias = Mapping[str, Mapping[str, float]]
@@ -62,22 +59,6 @@ def _sampled(counts: Counts) -> dict[str, Json]:
     recorded = {kind: sum(numbers.values()) for kind, numbers in counts.items() if kind.split(AT_RATE)[0] == "calls"}
     rates = sorted(float(kind.partition(AT_RATE)[2]) for kind in recorded if AT_RATE in kind)
     return {"sampled": {"recorded_interactions": sum(recorded.values()), "rates": rates}} if rates else {}
-
-
-def storage(base_dir: Path) -> dict[str, dict[str, int]]:
-    """Give the number of files of each kind, and their size in bytes."""
-    kinds = (layout.BY_SESSION, layout.BY_DATE, layout.ERRORS, layout.REAL_TIME, layout.ARCHIVE)
-    sizes = {kind: list(_sizes(base_dir / kind)) for kind in kinds}
-    return {kind: {"count": len(found), "size": sum(found)} for kind, found in sizes.items()}
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _sizes(Path(entry.path))
-            elif entry.name.endswith((".json", ".json.gz")):
-                yield entry.stat().st_size
 
 
 def _only(kinds: Iterable[str], counts: Amounts) -> Amounts:

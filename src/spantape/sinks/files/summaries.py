@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import uuid
 from array import array
@@ -29,6 +30,7 @@ FOLDER = ".summaries"
 
 _VERSION = f"2 {sys.byteorder}"
 _TAIL = 64
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 State: TypeAlias = tuple[str, int, int]
 """What changes whenever a file does: name, size, time."""
@@ -98,23 +100,27 @@ class Summaries:
         return None
 
     def _store(self, path: Path, summary: Summary) -> None:
-        """Write a summary, if that can be done: what is read may be a read-only copy."""
         head = {"version": _VERSION, "covered": summary.covered, "ids": len(summary.ids), "counts": summary.counts}
-        fresh = self._folder / f"{uuid.uuid4()}.tmp"
-        with suppress(OSError):
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            try:
-                with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
-                    file.write(jsontext.dumps(head) + b"\n" + summary.ids.tobytes())
-                fresh.replace(self._folder / path.name[:10])
-            finally:
-                fresh.unlink(missing_ok=True)
+        keep(self._folder, path.name[:10], jsontext.dumps(head) + b"\n" + summary.ids.tobytes())
 
     def _tidy(self, days: set[str]) -> None:
         with suppress(OSError):
             for file in self._folder.iterdir():
-                if file.name not in days:
+                if _DAY.fullmatch(file.name) and file.name not in days:
                     file.unlink(missing_ok=True)
+
+
+def keep(folder: Path, name: str, data: bytes) -> None:
+    """Write a file of ours, at once, if that can be done: what is read may be a read-only copy."""
+    fresh = folder / f"{uuid.uuid4()}.tmp"
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            fresh.touch(mode=0o600, exist_ok=False)
+            fresh.write_bytes(data)
+            fresh.replace(folder / name)
+        finally:
+            fresh.unlink(missing_ok=True)
 
 
 def _goes_on(known: Summary, states: Sequence[State], files: Sequence[Lines]) -> bool:
@@ -143,12 +149,12 @@ def _extended(known: Summary, states: Sequence[State], files: Sequence[Lines]) -
     for line in folded(files[last:], starts):
         tally.add(counts, _facts(line))
         new.extend(_digests(line))
+    covered = [one._replace(state=state) for one, state in zip(known.covered[:last], states, strict=False)]
+    covered += [_covered(lines, state) for lines, state in zip(files[last:], states[last:], strict=True)]
     again = set(new).intersection(ids) if ids else set()
     for found in _replaced(again, files, known.covered):
         tally.add(counts, found, -1)
     ids.extend(digest for digest in new if digest not in again)
-    covered = [one._replace(state=state) for one, state in zip(known.covered[:last], states, strict=False)]
-    covered += [_covered(lines, state) for lines, state in zip(files[last:], states[last:], strict=True)]
     return Summary(covered, counts, ids)
 
 
@@ -158,9 +164,8 @@ def _replaced(again: set[int], files: Sequence[Lines], covered: Sequence[Covered
     for lines, one in [*zip(files, covered, strict=False)][::-1]:
         if not left:
             return
-        end = lines.end
-        found = {digest: line for line in lines.forwards(stop=one.end) for digest in _digests(line) if digest in left}
-        lines.end = end
+        before = lines.forwards_to(one.end)
+        found = {digest: line for line in before for digest in _digests(line) if digest in left}
         yield from map(_facts, found.values())
         left -= found.keys()
 

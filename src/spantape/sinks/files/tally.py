@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TypeAlias
 
 from ... import sampling
@@ -33,21 +34,26 @@ AT_RATE = "@"
 _UNSCALED = {"sessions"}  # which of them had been recorded, had they had no call that failed, can't be told
 _STEP = math.log(1.05)
 _LEAST_MS = 0.001
+_MOST_COST = 1e6  # of one call: more is a mistake, and would not fit
 
 
 def facts(record: Record) -> Iterator[Fact]:
     """Give what one record adds."""
     rate = sampling.rate(record)
-    for kind, name, number in _facts(record):
-        yield (f"{kind}{AT_RATE}{rate}" if rate < 1 and kind not in _UNSCALED else kind), name, number
+    return _facts(record) if rate >= 1 else _at_rate(rate, _facts(record))
+
+
+def _at_rate(rate: float, found: Iterable[Fact]) -> Iterator[Fact]:
+    for kind, name, number in found:
+        yield kind if kind in _UNSCALED else f"{kind}{AT_RATE}{rate}", name, number
 
 
 def _facts(record: Record) -> Iterator[Fact]:
-    model = f"{_name(record, 'provider')}{BETWEEN}{_name(record, 'model')}"
-    user, outcome = _name(record, "user_id"), status(record)
+    model = _model(_name(record.get("provider")), _name(record.get("model")))
+    user, outcome = _name(record.get("user_id")), status(record)
     yield "calls", f"{model}{BETWEEN}{outcome}", 1
-    if record.get("session_id") not in {None, ""}:
-        yield "sessions", str(record["session_id"]), 1
+    if session := _name(record.get("session_id")):
+        yield "sessions", session, 1
     if user:
         yield "user_calls", f"{user}{BETWEEN}{outcome}", 1
     yield from _usage(record.get("usage"), model, user)
@@ -61,10 +67,12 @@ def _facts(record: Record) -> Iterator[Fact]:
 def add(counts: Counts, found: Iterable[Fact], sign: int = 1) -> None:
     """Add facts to counts, or with -1 take them back."""
     for kind, name, number in found:
-        kinds = counts.setdefault(kind, {})
+        kinds = counts.get(kind) or counts.setdefault(kind, {})
         kinds[name] = kinds.get(name, 0) + sign * number
-        if sign < 0 and not kinds[name]:
+        if not kinds[name]:
             del kinds[name]
+        if not kinds:
+            del counts[kind]
 
 
 def merge(counts: Counts, more: Counts) -> None:
@@ -91,25 +99,30 @@ def _usage(usage: Json, model: str, user: str) -> Iterator[Fact]:
             number = _finite(usage.get(name))
             if number is not None:
                 yield name, model, round(number)
-        total = _finite(usage.get("total_tokens"))
-        if total is not None and user:
-            yield "user_tokens", user, round(total)
+                if user and name == "total_tokens":
+                    yield "user_tokens", user, round(number)
 
 
 def _cost(cost: Json, model: str, user: str) -> Iterator[Fact]:
     total = _finite(cost.get("total")) if isinstance(cost, dict) else None
-    if total is not None:
-        units, currency = round(total * COST_UNITS), _name(cost, "currency")
+    if total is not None and abs(total) < _MOST_COST:
+        units, currency = round(total * COST_UNITS), _name(cost.get("currency"))
         yield "cost", f"{model}{BETWEEN}{currency}", units
         if user:
             yield "user_cost", f"{user}{BETWEEN}{currency}", units
 
 
 def _finite(value: Json) -> float | None:
-    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return value if usable else None
+    kind = type(value)  # JSON has no others, and this is asked ten times a record
+    return value if kind is int or (kind is float and math.isfinite(value)) else None
 
 
-def _name(record: Record, key: str) -> str:
-    value = record.get(key)
-    return "" if value is None else str(value).replace(BETWEEN, " ")
+@lru_cache(maxsize=256)
+def _model(provider: str, model: str) -> str:
+    return f"{provider}{BETWEEN}{model}"
+
+
+def _name(value: Json) -> str:
+    if type(value) is not str:
+        return "" if value is None else _name(str(value))
+    return value.replace(BETWEEN, " ") if BETWEEN in value else value
