@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import sys
 from dataclasses import Field, fields
 from pathlib import Path
@@ -12,10 +13,12 @@ from click.testing import CliRunner
 
 from spantape.cli import COMMANDS, spantape
 from spantape.instrumentors.openai.routes import ENDPOINTS
+from spantape.masking import GROUPS
 from spantape.settings import Settings, variables
 
 ROOT = Path(__file__).parent.parent
 OPENAI = "<!-- endpoints: made by docs/generate.py -->", "<!-- end of endpoints -->"
+SCORES = "<!-- scores: made by docs/generate.py -->", "<!-- end of scores -->"
 CLI = "<!-- commands: made by docs/generate.py -->", "<!-- end of commands -->"
 BEGIN, END = "<!-- settings: made by docs/generate.py -->", "<!-- end of settings -->"
 
@@ -74,6 +77,22 @@ def endpoints() -> str:
     return "\n".join(rows)
 
 
+def scores() -> str:
+    """Give how well the masking's detectors do on the labelled set."""
+    labelled = runpy.run_path(str(ROOT / "tests" / "masking" / "labelled.py"))
+    cases = labelled["cases"]()
+    rows = [f"{len(cases)} texts, {sum(not case.wanted for case in cases)} of them with nothing to find:", ""]
+    rows += [
+        "| kind | masked | right | wrong | missed | precision | recall |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, score in labelled["scores"]().items():
+        when = "always" if name in GROUPS["secrets"] else "on request"
+        figures = f"{score.right} | {score.wrong} | {score.missed} | {score.precision:.2f} | {score.recall:.2f}"
+        rows.append(f"| `{name}` | {when} | {figures} |")
+    return "\n".join(rows)
+
+
 def command(*words: str) -> str:
     """Give what `--help` of a command prints."""
     shown = CliRunner().invoke(spantape, [*words, "--help"], prog_name="spantape", terminal_width=100)
@@ -90,12 +109,14 @@ def between(path: Path, begin: str, end: str, made: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    readme, openai, cli = ROOT / "README.md", ROOT / "docs" / "openai.md", ROOT / "docs" / "cli.md"
+    readme, openai = ROOT / "README.md", ROOT / "docs" / "openai.md"
+    cli, privacy = ROOT / "docs" / "cli.md", ROOT / "docs" / "privacy.md"
     return {
         ROOT / "docs" / "settings.md": page(),
         cli: between(cli, *CLI, commands()),
         readme: between(readme, BEGIN, END, table()),
         openai: between(openai, *OPENAI, endpoints()),
+        privacy: between(privacy, *SCORES, scores()),
     }
 
 

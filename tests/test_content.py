@@ -16,7 +16,8 @@ import openai
 import spantape
 from recorded import Recorded
 from spantape import semconv
-from spantape.content import ContentPolicy, digest
+from spantape.binary import digest
+from spantape.content import ContentPolicy
 from spantape.testing import ScriptedServer, completion, error
 
 PNG = bytes(range(256)) * 20

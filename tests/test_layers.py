@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
-    {"errors", "guard", "jsontext", "_version", "moments", "semconv", "settings", "transcript"},
+    {"binary", "errors", "guard", "jsontext", "masking", "_version", "moments", "semconv", "settings", "transcript"},
     {"content", "context", "filter", "interaction", "pricing", "provider", "sampling"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},

@@ -17,9 +17,12 @@ from .instrument import cleanup_old_files, flush, instrument, recordings, uninst
 if TYPE_CHECKING:
     from .context import session
     from .filter import Filter
+    from .masking import Detector, Masking
 
 __all__ = [
+    "Detector",
     "Filter",
+    "Masking",
     "QueryError",
     "SealError",
     "SettingError",
@@ -34,7 +37,7 @@ __all__ = [
 ]
 
 # What rests on OpenTelemetry is imported when it is asked for: the command reads files alone, and has to be quick.
-_HOMES = {"Filter": "filter", "session": "context"}
+_HOMES = {"Detector": "masking", "Filter": "filter", "Masking": "masking", "session": "context"}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,10 +87,12 @@ def _files_of(settings: Settings) -> FileSpanProcessor:
 def _teller(settings: Settings) -> Teller:
     from .content import ContentPolicy
     from .instrumentors._official import Teller
+    from .instrumentors._scope import closing
     from .instrumentors.openai.provider import provider_of
     from .pricing import PriceBook
 
-    policy = ContentPolicy(settings.capture_content.on_span, settings.max_content_chars, settings.content_filter)
+    policy = ContentPolicy.of(settings, capture=settings.capture_content.on_span)
+    closed, closes = replace(policy, capture=False), closing(settings.without_content_of)
     prices = PriceBook.of(settings)
     prices.warm()
-    return Teller(policy.keep, prices.attributes, provider_of)
+    return Teller(lambda known: (closed if closes(known) else policy).keep, prices.attributes, provider_of)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeAlias
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import jsontext, semconv
-from .guard import guard
+from .binary import digest, may_hold_binary, without_binary
+from .guard import silent_guard
 from .jsontext import Json, whole
+from .masking import Masking, keyed
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 Attributes: TypeAlias = dict[str, Any]
 Filter: TypeAlias = Callable[[str], "str | None"]
@@ -27,17 +26,32 @@ PARTS = frozenset(
 CONTENT = PARTS | {semconv.REQUEST_PARAMETERS, semconv.ERROR_MESSAGE}
 """Attributes that hold what was said (an error's message quotes it): see `is_content`."""
 
+_MESSAGES = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES})
+_MOST_OF_ERROR = 10_000
+_HIDDEN = "***"
 _NUMBERS = frozenset({int, float, bool})
 _FILTERED = frozenset({semconv.METADATA, semconv.TOPIC})
+_IDS = frozenset(
+    {
+        semconv.SESSION_ID,
+        semconv.USER_ID,
+        semconv.CONVERSATION_ID,
+        semconv.AGENT_KEY,
+        semconv.ROLE_NAME,
+        semconv.STEP_ID,
+    }
+)
+"""Names that the application gives: two of them must not become one, so masking hashes what it finds in them."""
+_TEXTS = frozenset(
+    {
+        *(semconv.REQUEST_STOP_SEQUENCES, semconv.PROMPT_NAME, semconv.AGENT_NAME),
+        *(semconv.ERROR_CODE, semconv.PROVIDER_ERROR_TYPE),
+    }
+)
+"""Attributes that are no content, but free text: they are masked."""
+_NAMES = _IDS | _TEXTS
 _LABELS = frozenset({"type", "role", "id", "modality", "mime_type", "file_id", "finish_reason"})
 """Keys of messages and parts that say what they are; everything under another key was said."""
-
-_DATA_URL = re.compile(r"data:([^\s,;]{0,100})(?:;[^\s,;]{0,200}){0,8};base64,([\w+/%-]+=*)", re.ASCII | re.IGNORECASE)
-_LONG_RUN = re.compile(r"(?<![\w+/-])[\w+/-]{1024,}={0,2}", re.ASCII)
-_RUN = re.compile(rb"[\w+/-]{64}", re.ASCII)
-_PACKED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[0-9]", re.ASCII)
-_MOST_HASHED = 8 * 1024 * 1024
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 def is_content(name: str) -> bool:
@@ -51,35 +65,49 @@ def without_content(attributes: Mapping[str, Any]) -> Attributes:
 
 
 @lru_cache(maxsize=1024)
-def _is_filtered(name: str) -> bool:
-    return name in _FILTERED or is_content(name)
+def _is_free(name: str) -> bool:
+    """Say whether an attribute may hold anything, and so is looked at."""
+    return name in _FILTERED or name in _NAMES or is_content(name)
 
 
 @dataclass(frozen=True)
 class ContentPolicy:
     """Turns attributes with plain JSON values into what may be set on a span.
 
-    Binary data becomes its media type, size and sha256; the filter sees each text; a text over `max_chars` is cut and
-    its message part marked. Fails closed: an attribute whose filter fails is dropped, and named in
-    `spantape.content.dropped`.
+    Binary data becomes its media type, size and sha256; what the masking finds is hidden; the filter sees each text; a
+    text over `max_chars` is cut and its message part marked; of messages of `without_roles` only the role is kept.
+    Fails closed: an attribute whose masking or filter fails is dropped, and named in `spantape.content.dropped`.
     """
 
     capture: bool = True
     max_chars: int = 1_000_000
     filter: Filter | None = None
+    masking: Masking | None = None
+    without_roles: Collection[str] = ()
 
-    def keep(self, attributes: Mapping[str, Any]) -> Attributes:
-        """Give the attributes as they may be set: content as JSON text, or absent."""
+    @classmethod
+    def of(cls, settings: Settings, *, capture: bool) -> ContentPolicy:
+        """Make the policy that the settings ask for."""
+        return cls(
+            capture,
+            settings.max_content_chars,
+            settings.content_filter,
+            settings.masking(),
+            settings.without_roles,
+        )
+
+    def keep(self, attributes: Mapping[str, Any], key: str = "") -> Attributes:
+        """Give the attributes as they may be set: content as JSON text, or absent; `key`, the request's, nowhere."""
         kept: Attributes = {}
         dropped: list[str] = []
         for name, value in attributes.items():
             kind = type(value)
-            if kind in _NUMBERS or (kind is str and value.isascii() and not _is_filtered(name)):
+            if kind in _NUMBERS or (kind is str and value.isascii() and not _is_free(name)):
                 kept[name] = value  # as most are
             elif value is not None:
                 dropped.append(name)
-                with guard:
-                    clean = self._kept(name, value)
+                with silent_guard:
+                    clean = self._kept(name, value, key)
                     if clean is not None:
                         kept[name] = clean
                     dropped.pop()
@@ -87,36 +115,54 @@ class ContentPolicy:
             kept[semconv.CONTENT_DROPPED] = dropped
         return kept
 
-    def _kept(self, name: str, value: Any) -> Any:
-        if not _is_filtered(name):
+    def _kept(self, name: str, value: Any, key: str) -> Any:
+        if name in _NAMES:
+            return _sound(_masked(self._masking_of(name), value, key))
+        if not _is_free(name):
             return _sound(value)
         if is_content(name) and not self.capture:
             return None
-        if self.filter is None and not isinstance(value, str):
-            data = jsontext.dumps(value)
-            if len(data) <= self.max_chars and b'"blob"' not in data and not _may_hold_binary(data):
+        said = _unsaid_by(self.without_roles, name, value) if self.without_roles else value
+        if self.filter is None and not isinstance(said, str):
+            data = jsontext.dumps(said)
+            if self._is_clean(data, key):
                 return data.decode()  # nothing in it is to be changed, as in most calls
+        clean = self._cleaned(name, said, key)
+        if clean is None or isinstance(clean, str):
+            return _sound(clean)
+        return jsontext.text(clean) if self.masking is None else self.masking.json(jsontext.text(clean))
+
+    def _masking_of(self, name: str) -> Masking | None:
+        return self.masking.of_names if self.masking is not None and name in _IDS else self.masking
+
+    def _is_clean(self, data: bytes, key: str) -> bool:
+        """Say of JSON that nothing in it is to be changed."""
+        if len(data) > self.max_chars or b'"blob"' in data or may_hold_binary(data):
+            return False
+        return (self.masking is None or self.masking.is_clean(data)) and not (key and key.encode() in data)
+
+    def _cleaned(self, name: str, value: Json, key: str) -> Json:
         try:
-            clean = self._clean(name, value)
+            return _Cleaner(self, name, key).clean(value)
         except RecursionError:  # it lies in itself, or is nested deeper than Python goes
             if self.filter is not None:
                 raise
-            clean = self._clean(name, jsontext.mended(value))
-        return _sound(clean) if clean is None or isinstance(clean, str) else jsontext.text(clean)
-
-    def _clean(self, name: str, value: Json) -> Json:
-        structured = name in PARTS
-        cleaner = _Cleaner(self, structured=structured)
-        return cleaner.parts(value) if structured else cleaner.said(value)
+            return _Cleaner(self, name, key).clean(jsontext.mended(value))
 
 
 class _Cleaner:
     """Walks one JSON value; remembers for the message part at hand whether, and from what length, a text was cut."""
 
-    def __init__(self, policy: ContentPolicy, *, structured: bool) -> None:
+    def __init__(self, policy: ContentPolicy, name: str, key: str) -> None:
         self._policy = policy
-        self._structured = structured
+        self._key = key
+        self._structured = name in PARTS
+        self._most = min(policy.max_chars, _MOST_OF_ERROR) if name == semconv.ERROR_MESSAGE else policy.max_chars
         self._cut_from = 0
+
+    def clean(self, value: Json) -> Json:
+        """Clean what an attribute holds."""
+        return self.parts(value) if self._structured else self.said(value)
 
     def parts(self, value: Json) -> Json:
         """Clean messages, their parts, or tool definitions."""
@@ -131,10 +177,10 @@ class _Cleaner:
         if isinstance(value, (list, tuple, set, frozenset)):
             return [self.said(item) for item in value]
         if not isinstance(value, Mapping):
-            return value
+            return self._scalar(value)
         if value.get("type") == "blob" and "modality" in value:  # in what a tool has answered, say
             return self._part(value)
-        return {key: self.said(item) for key, item in value.items()}
+        return keyed((self._masked(key), self.said(item)) for key, item in value.items())
 
     def _part(self, value: Mapping[str, Json]) -> Json:
         around, self._cut_from = self._cut_from, 0
@@ -152,55 +198,47 @@ class _Cleaner:
             return self.parts(value)
         return value if key in _LABELS and isinstance(value, str) else self.said(value)
 
+    def _scalar(self, value: Json) -> Json:
+        if value is None or type(value) in _NUMBERS:
+            return self._masked(value)
+        plain = jsontext.loads(jsontext.dumps(value))  # an enumeration, say: it may stand for a text
+        return self._text(plain) if isinstance(plain, str) else self._masked(plain)
+
+    def _masked(self, value: Json) -> Json:
+        return _masked(self._policy.masking, value, self._key)
+
     def _text(self, value: str) -> str | None:
-        text = _filtered(self._policy.filter, _without_binary(value))
-        if text is None or len(text) <= self._policy.max_chars:
+        # Masked before it is cut: half of a number would be found no more.
+        text = _filtered(self._policy.filter, self._masked(without_binary(value)))
+        if text is None or len(text) <= self._most:
             return text
         self._cut_from = max(self._cut_from, len(text))
-        return text[: self._policy.max_chars] + ("" if self._structured else f"… [cut from {len(text)} characters]")
+        return text[: self._most] + ("" if self._structured else f"… [cut from {len(text)} characters]")
 
 
-def digest(content: str | bytes) -> dict[str, Json]:
-    """Give the size and the sha256 of bytes, or of what base64 text holds (of the text itself when it is not base64).
-
-    Of bytes over 8 MB only the size: it is the caller, or his event loop, who waits for the hash (5 ms here).
-    """
-    data = content if isinstance(content, bytes) else _decoded(content)
-    if content is data and len(data) > _MOST_HASHED:
-        return {"size": len(data)}
-    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+def _masked(masking: Masking | None, value: Json, key: str) -> Json:
+    """Give a value with what is to be masked hidden, and the API key of the request."""
+    if isinstance(value, (list, tuple)):
+        return [_masked(masking, item, key) for item in value]
+    if key and isinstance(value, str):
+        value = value.replace(key, _HIDDEN)
+    return value if masking is None else masking.value(value)
 
 
-def _decoded(encoded: str) -> bytes:
-    with suppress(ValueError):  # what needs no mending, as nearly all, is decoded at once: mending takes as long again
-        return base64.b64decode(encoded, validate=True)
-    data = unquote_to_bytes(whole(encoded))
-    packed = data.translate(_URL_SAFE, b"=\r\n\t ")
-    with suppress(binascii.Error):
-        data = base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
-    return data
+def _unsaid_by(roles: Collection[str], name: str, value: Json) -> Json:
+    """Give messages without what these roles said."""
+    if name == semconv.SYSTEM_INSTRUCTIONS:
+        return None if "system" in roles else value
+    if name not in _MESSAGES or not isinstance(value, (list, tuple)):
+        return value
+    return [message | {"parts": []} if _is_by(roles, message) else message for message in value]
 
 
-def _without_binary(text: str) -> str:
-    if _may_hold_binary(text.encode("utf-8", "replace")):
-        text = _DATA_URL.sub(lambda match: _described(match[1] or "text/plain", match[2]), text)
-        text = _LONG_RUN.sub(_unpacked, text)
-    return text
-
-
-def _may_hold_binary(data: bytes) -> bool:
-    """Say whether there may be a data URL or a long run of base64: looking for them takes far longer."""
-    # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
-    return b"ase64," in data or any(_RUN.match(data, at) for at in range(960, len(data), 960))
-
-
-def _unpacked(run: re.Match[str]) -> str:
-    return _described("base64", run[0]) if _PACKED.match(run[0]) else run[0]
-
-
-def _described(kind: str, encoded: str) -> str:
-    about = digest(encoded)
-    return f"[{kind}, {about['size']} bytes, sha256 {about['sha256']}]"
+def _is_by(roles: Collection[str], message: Json) -> bool:
+    if not isinstance(message, dict):
+        return False
+    role = message.get("role")
+    return role in roles or (role == "developer" and "system" in roles)
 
 
 def _filtered(keep: Filter | None, text: str) -> str | None:

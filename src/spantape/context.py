@@ -25,6 +25,7 @@ _NAMES = {
     "topic": semconv.TOPIC,
 }
 _NUMBERS = {"step_id", "round_index"}
+NOTHING, METADATA, FULL = "none", "metadata", "full"
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,30 @@ def belonging() -> dict[str, Any]:
     return current().attributes() if _open.get() else {}
 
 
+def capture() -> str | None:
+    """Give how much is kept of a call made now: `none`, `metadata`, or None for all; the strictest session counts."""
+    opened = _open.get()
+    if not opened:
+        return None
+    said = {one.capture for one in opened}
+    return next((least for least in (NOTHING, METADATA) if least in said), None)
+
+
 class session:  # noqa: N801 - used like a function
     """Say whom and what the calls inside belong to: `with session("5", user_id="u1", topic="…"): ...`.
 
     Works with `with`, `async with` and as a decorator of functions and coroutine functions (in a generator, use
     `with`). An inner session adds to the outer one. Further keywords are kept as the record's metadata.
+
+    `capture` says how much of the calls inside is recorded: `full`, `metadata` (nothing of what is said), or `none`
+    (not even that there was a call). An inner session can only record less.
     """
 
-    def __init__(self, session_id: object = None, /, **values: object) -> None:
+    def __init__(self, session_id: object = None, /, *, capture: str = FULL, **values: object) -> None:
         self.belonging = _NOBODY
+        self.capture = METADATA
+        with guard:
+            self.capture = _captured(capture)
         with guard:
             self.belonging = _belonging(values if session_id is None else {"session_id": session_id, **values})
 
@@ -115,6 +131,15 @@ class session:  # noqa: N801 - used like a function
                 return await function(*args, **kwargs)
 
         return coroutine if inspect.iscoroutinefunction(function) else plain  # type: ignore[return-value]
+
+
+def _captured(word: object) -> str:
+    if word in (NOTHING, METADATA, FULL):
+        return str(word)
+    guard.warn_once(
+        "capture", "session(capture=%r): give none, metadata or full; until then it counts as metadata", word
+    )
+    return METADATA
 
 
 def _belonging(values: Mapping[str, object]) -> Belonging:

@@ -71,4 +71,14 @@ def _innermost(trace: TracebackType | None) -> str:
     return f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_name}:{trace.tb_lineno}"
 
 
+class SilentGuard(Guard):
+    """A guard for code that handles what was said: an error's message may quote that, and is not logged."""
+
+    def _say(self, error: Exception, trace: TracebackType | None) -> None:
+        place = _innermost(trace)
+        message = "spantape could not clean something at %s (%s), and so drops it; the application goes on unharmed"
+        guard.warn_once(place, message, place, type(error).__name__)
+
+
 guard = Guard()
+silent_guard = SilentGuard()

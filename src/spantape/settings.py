@@ -8,7 +8,7 @@ import base64
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from decimal import Decimal
 from enum import Flag
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from .errors import SettingError
 from .guard import guard
+from .masking import MODES, Masking
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _OTEL_CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -34,6 +35,8 @@ class Kind:
         """Give the value that was found at `source`; raises `SettingError` when it can't be used."""
         try:
             return self.parse(value)
+        except SettingError as error:
+            raise SettingError(f"{source}: {error}") from None
         except (ValueError, TypeError, ArithmeticError):
             said = "something" if self.secret else repr(value)
             raise SettingError(f"{source} is {said}, which spantape can't use: give {self.accepts}") from None
@@ -82,6 +85,32 @@ def _hosts(value: object) -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     _must(isinstance(names, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in names))
     return tuple(name.strip().lower() for name in names if name.strip())  # type: ignore[attr-defined]
+
+
+def _mask(value: object) -> Masking:
+    """Read what is to be masked: what is named comes on top of the secrets."""
+    if isinstance(value, Masking):
+        return value
+    word = str(value).strip().lower()
+    if word in _YES + _NO:
+        return Masking() if word in _YES else Masking(())
+    given = value.split(",") if isinstance(value, str) else value
+    _must(isinstance(given, (list, tuple)))
+    names = [name.strip() if isinstance(name, str) else name for name in given]  # type: ignore[attr-defined]
+    _must(bool(names) and all(names))
+    all_but = all(isinstance(name, str) and name.startswith("-") for name in names)
+    return Masking(("all" if all_but else "secrets", *names))
+
+
+def _mode(value: object) -> str:
+    word = str(value).strip().lower()
+    _must(word in MODES)
+    return word
+
+
+def _key(value: object) -> object:
+    _must(isinstance(value, (str, bytes)) and bool(value))
+    return value
 
 
 def _metrics(value: object) -> str:
@@ -195,6 +224,10 @@ PROTOCOL = Kind("grpc or http/protobuf", _protocol)
 FUNCTION = Kind("a function of one string that gives a string or None (by keyword only)", _function)
 HOSTS = Kind("host names, separated by commas; * is all", _hosts)
 KEYS = Kind("keys as `cryptography.fernet.Fernet.generate_key()` gives them, separated by commas", _keys, secret=True)
+NAMES = Kind("names, separated by commas", _hosts)
+MASK = Kind("true, false, names of detectors (after `-`: not that one), spantape.Detector or spantape.Masking", _mask)
+MODE = Kind("mask, hash or remove", _mode)
+KEY = Kind("a text that is not empty", _key)
 METRICS = Kind("current, latest or off", _metrics)
 TRACER_PROVIDER = Kind("an OpenTelemetry TracerProvider (by keyword only)", _provider("get_tracer"))
 METER_PROVIDER = Kind("an OpenTelemetry MeterProvider (by keyword only)", _provider("get_meter"))
@@ -202,7 +235,7 @@ LOGGER_PROVIDER = Kind("an OpenTelemetry LoggerProvider (by keyword only)", _pro
 
 
 def _setting(kind: Kind, default: Any, text: str, *aliases: str) -> Any:
-    return field(default=default, metadata={"kind": kind, "help": text, "aliases": aliases})
+    return field(default=default, repr=kind is not KEY, metadata={"kind": kind, "help": text, "aliases": aliases})
 
 
 @dataclass(frozen=True)
@@ -216,6 +249,9 @@ class Settings:
         PATH, Path("logs/llm_interactions"), "The folder that the records are written to.", "LLM_RECORDS_BASE_DIR"
     )
     files: bool = _setting(SWITCH, True, "Write records to files. Off: only OTLP and your own exporters get the spans.")
+    file_content: bool = _setting(
+        SWITCH, True, "Write prompts and responses to the files, too. Off: records go without them, OTLP has them."
+    )
     capture_content: Capture = _setting(
         CAPTURE, Capture.SPAN_ONLY, "Keep what was said: prompts, responses, tools, messages of errors.", _OTEL_CAPTURE
     )
@@ -224,6 +260,24 @@ class Settings:
     )
     content_filter: Callable[[str], str | None] | None = _setting(
         FUNCTION, None, "Called with each text before it is kept: gives the text to keep, or None to remove it."
+    )
+    mask: Masking | None = _setting(
+        MASK,
+        None,
+        "Hide personal data in what is kept: true for all kinds, or the kinds. Unset: only secrets (keys, tokens, "
+        "passwords). False: nothing is hidden.",
+    )
+    mask_mode: str | None = _setting(
+        MODE, None, "What is shown of what was masked: its shape (`mask`, when unset), a keyed hash, or only its kind."
+    )
+    mask_key: str | bytes | None = _setting(
+        KEY, None, "The key of the hashes. Unset: a random one, and hashes differ from process to process."
+    )
+    without_roles: tuple[str, ...] = _setting(
+        NAMES, (), "Roles whose messages are kept without what they say; `system` is `developer`, too."
+    )
+    without_content_of: tuple[str, ...] = _setting(
+        NAMES, (), "Providers and models (`*` for any characters) of whose calls no content is kept."
     )
     capture_source: bool = _setting(
         SWITCH, True, "Keep the function, file and line of the application that made the call."
@@ -357,6 +411,12 @@ class Settings:
         except (OSError, ValueError) as error:
             raise SettingError(f"encryption_key_file can't be read: {error}") from None
         return (*self.encryption_key, *KEYS.read(f"encryption_key_file {self.encryption_key_file}", lines))
+
+    def masking(self) -> Masking | None:
+        """Give what hides secrets and personal data; None when nothing is to be hidden."""
+        chosen = self.mask if self.mask is not None else Masking(("secrets",))
+        mode, key = self.mask_mode or chosen.mode, self.mask_key or chosen.key
+        return replace(chosen, mode=mode, key=key) if chosen.detectors else None
 
     @classmethod
     def load(cls, **given: object) -> Settings:

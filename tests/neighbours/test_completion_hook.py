@@ -141,6 +141,19 @@ def test_the_official_content_attributes_are_none_of_ours(told: Told) -> None:
     assert "secret" not in json.dumps(told.record)
 
 
+def test_masking_and_scopes_hold_for_what_is_told(tmp_path: Path) -> None:
+    told = Told(tmp_path / "told", mask=True, without_content_of="deepseek")
+    inputs = [Message("user", [Part("我是13812345678")])]
+    told.call(inputs=inputs)
+    assert told.record["prompt"] == "user: 我是138****5678" or told.record["prompt"] == "我是138****5678"
+    with spantape.session(capture="none"):
+        told.call(inputs=inputs)
+    with spantape.session("5", capture="metadata"):
+        told.call(inputs=inputs)
+    told.call(inputs=inputs, span=told.span(**{"gen_ai.provider.name": "deepseek"}))
+    assert [record["prompt"] is None for record in told.records] == [True, True, False]
+
+
 def test_content_follows_our_settings(tmp_path: Path) -> None:
     quiet = Told(tmp_path / "quiet", capture_content=False)
     quiet.call(tool_definitions=[Tool("look")])

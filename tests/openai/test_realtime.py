@@ -125,6 +125,16 @@ def test_every_turn_is_a_span_and_the_application_sees_the_same(talking: Any, tm
     assert not in_flight
 
 
+def test_a_turn_is_recorded_as_the_session_around_it_says(recorded: Recorded) -> None:
+    with WebSocketServer(spoken) as server, connected(server.url) as connection:
+        for capture in ("none", "metadata", "full"):
+            with spantape.session(capture=capture):
+                connection.conversation.item.create(item=item(f"{capture}?")["item"])
+                connection.response.create()
+                until(connection)
+    assert [record["prompt"] is None for record in recorded.records] == [True, False]
+
+
 def test_what_a_turn_tells(recorded: Recorded) -> None:
     with WebSocketServer(spoken) as server, connected(server.url) as connection:
         assert connection.recv().type == "session.created"

@@ -63,10 +63,10 @@ class Work:
         return counting
 
     def keeping(self, keep: Any) -> Any:
-        def counting(policy: Any, attributes: Any) -> Any:
+        def counting(policy: Any, attributes: Any, *key: str) -> Any:
             self.done["keep"] += 1
             self.done["keep of what was said"] += bool(content.CONTENT & attributes.keys())
-            return keep(policy, attributes)
+            return keep(policy, attributes, *key)
 
         return counting
 

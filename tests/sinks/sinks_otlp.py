@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from spantape.sinks.otlp.copies import whole
+from spantape.sinks._copies import whole
 from spantape.sinks.otlp.delivery import Delivery
 from spantape.sinks.otlp.sender import Sender
 

@@ -45,12 +45,31 @@ class Call:
             "_learned",
             "_kept",
         ),
-        *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
+        *(
+            "_key",
+            "_observers",
+            "_times",
+            "arrived",
+            "hides",
+            "_sent",
+            "attempts",
+            "pulling",
+            "watched",
+            "is_stream",
+            "_at",
+        ),
         *("_clock", "_known", "span", "is_recording", "__weakref__"),
     )
 
-    def __init__(self, tape: Tape, endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> None:
-        self._tape, self.endpoint = tape, endpoint
+    def __init__(
+        self,
+        tape: Tape,
+        endpoint: Endpoint,
+        where: Attributes,
+        body: Mapping[str, Json],
+        key: Callable[[], str] = str,
+    ) -> None:
+        self.endpoint, self._key = endpoint, key
         self._first = itertools.count()
         self._dropped: list[str] = []
         self._join: Join | None = None
@@ -69,6 +88,7 @@ class Call:
         self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
         self._known = _sampled_by(endpoint, where, body)
+        self._tape = tape.for_call(self._known)
         whose = belonging()
         self.span = tape.start_span(self._name(), self._known | self._shown(whose) if whose else self._known)
         if self._observers:
@@ -171,7 +191,7 @@ class Call:
 
     def _shown(self, attributes: Mapping[str, Any]) -> Attributes:
         """Give what the span may have; what the content policy has dropped so far stays named."""
-        kept = self._tape.keep(attributes)
+        kept = self._tape.keep(attributes, self._key())
         self._dropped += kept.get(semconv.CONTENT_DROPPED, ())
         if self._dropped:
             kept[semconv.CONTENT_DROPPED] = list(self._dropped)

@@ -11,8 +11,6 @@ from ._mapping import dig, text
 
 FAILED, TIMEOUT, CANCELLED = "failed", "timeout", "cancelled"
 
-_MOST_CHARS = 10_000
-
 
 def failure(error: BaseException) -> Attributes:
     """Give the attributes of an error."""
@@ -20,7 +18,7 @@ def failure(error: BaseException) -> Attributes:
     return {
         semconv.STATUS: status_of(error),
         semconv.ERROR_TYPE: error_type(error),
-        semconv.ERROR_MESSAGE: whole(str(error) or type(error).__name__)[:_MOST_CHARS],
+        semconv.ERROR_MESSAGE: whole(str(error) or type(error).__name__),
         semconv.ERROR_CODE: _code(_own_code(error) or dig(body, "code") or dig(body, "error.code")),
         semconv.PROVIDER_ERROR_TYPE: text(getattr(error, "type", None) or dig(body, "type") or dig(body, "error.type")),
         semconv.HTTP_STATUS: status if isinstance(status, int) else None,
@@ -34,7 +32,7 @@ def failure_told(error: Json) -> Attributes:
     return {
         semconv.STATUS: FAILED,
         semconv.ERROR_TYPE: _code(code) or text(kind) or "_OTHER",
-        semconv.ERROR_MESSAGE: whole(message)[:_MOST_CHARS] if text(message) else None,
+        semconv.ERROR_MESSAGE: whole(message) if text(message) else None,
         semconv.ERROR_CODE: _code(code),
         semconv.PROVIDER_ERROR_TYPE: text(kind),
     }

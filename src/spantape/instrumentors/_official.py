@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 from .. import semconv
 from .._version import __version__
 from ..content import Attributes, without_content
-from ..context import current
+from ..context import NOTHING, capture, current
 from ..jsontext import Json
 from ._neighbours import is_counted_elsewhere
 
@@ -95,14 +95,14 @@ class Completion:
 class Teller:
     """Tells completions as spans of ours; each setting has become a function."""
 
-    keep: Keep
+    keeps: Callable[[Attributes], Keep]
     price: Price
     provider_of: ProviderOf
 
     def span(self, completion: Completion) -> ReadableSpan | None:
         """Give the span, ended now, with the ids and the start of the official one; None for what is no call."""
         found = completion.attributes()
-        if found.get(semconv.OPERATION, "invoke_agent") in _SUMS:
+        if found.get(semconv.OPERATION, "invoke_agent") in _SUMS or capture() == NOTHING:
             return None
         official = completion.span
         started = getattr(official, "start_time", None)
@@ -113,7 +113,7 @@ class Teller:
             context=_context(official),
             parent=getattr(official, "parent", None),
             resource=getattr(official, "resource", None),
-            attributes=self.keep(found | completion.said()),
+            attributes=self.keeps(found)(found | completion.said()),
             kind=SpanKind.CLIENT,
             instrumentation_scope=InstrumentationScope(SCOPE, __version__),
             start_time=started,

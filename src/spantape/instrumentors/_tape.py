@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from opentelemetry.trace import Span
 
 from ..content import Attributes, ContentPolicy, without_content
+from ..context import NOTHING, capture
 from ..jsontext import Json
 from ._endpoint import Reader
 from ._estimate import Estimator, estimator
 from ._events import Events
 from ._metrics import Metrics
 from ._observer import Observer
+from ._scope import closing
 from ._source import caller, nowhere
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class Tape:
 
     start_span: StartSpan
     leaves_out: Callable[[], bool]
-    keep: Callable[[Mapping[str, Any]], Attributes]
+    keep: Callable[..., Attributes]
     price: Callable[[Mapping[str, Any], float], Attributes]
     said: Callable[[Reader, Mapping[str, Json]], Attributes]
     shown: Callable[[Attributes], Attributes]
@@ -37,6 +39,10 @@ class Tape:
     observers: tuple[Observer, ...]
     estimator: Estimator
     asks_for_usage: Callable[[str], bool]
+    closes: Callable[[Attributes], bool]
+    """Says, by what is known when a call begins, that nothing of what is said in it is kept."""
+    closed: Tape | None = None
+    """What such a call is given instead."""
 
     @classmethod
     def of(cls, settings: Settings, scope: str, start_span: StartSpan, leaves_out: Callable[[], bool] = bool) -> Tape:
@@ -44,10 +50,10 @@ class Tape:
         from ..pricing import PriceBook
 
         captures = bool(settings.capture_content)
-        policy = ContentPolicy(captures, settings.max_content_chars, settings.content_filter)
+        policy = ContentPolicy.of(settings, capture=captures)
         prices = PriceBook.of(settings)
         prices.warm()
-        return cls(
+        tape = cls(
             start_span=start_span,
             leaves_out=leaves_out,
             keep=policy.keep,
@@ -58,10 +64,18 @@ class Tape:
             observers=_observers(settings, scope),
             estimator=estimator(wanted=settings.estimate_usage),
             asks_for_usage=_is_among(settings.include_usage),
+            closes=closing(settings.without_content_of),
         )
+        return replace(tape, closed=replace(tape, keep=replace(policy, capture=False).keep, said=_unread))
+
+    def for_call(self, known: Attributes) -> Tape:
+        """Give the tape for a call: this one, or one that keeps nothing of what is said."""
+        return self.closed if self.closed is not None and self.closes(known) else self
 
     def looks_away(self) -> bool:
         """Say whether nobody would learn of a call that is made now."""
+        if capture() == NOTHING:
+            return True
         return self.leaves_out() and not any(observer.is_on() for observer in self.observers)
 
 

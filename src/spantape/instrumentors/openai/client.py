@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ... import semconv
@@ -23,6 +24,7 @@ from .._neighbours import is_suppressed
 from .._stream import Tee, WatchedBytes, end_with, watch
 from .._tape import Tape
 from .include_usage import ask_for_usage
+from .keys import key_of
 from .provider import whereabouts
 from .routes import Route, route
 from .uploads import uploads
@@ -84,7 +86,8 @@ class Wrappers:
             found = route(options.method, options.url)
             if found is None or type(options.post_parser) is PostParser:
                 return None
-            call = Call(self._tape, found.endpoint, whereabouts(client), _body(options, found))
+            key = partial(key_of, client, options.headers)  # asked for when it is needed: the client may renew it
+            call = Call(self._tape, found.endpoint, whereabouts(client), _body(options, found), key)
             return call if call.is_told else None
         return None
 

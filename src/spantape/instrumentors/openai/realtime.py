@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ... import semconv
-from ...content import Attributes, digest
+from ...binary import digest
+from ...content import Attributes
 from ...jsontext import Json, loads_or
 from .._endpoint import Endpoint
 from .._mapping import Table, dig, fields, items, number, others, pick, plain, text, texts, whole

@@ -46,6 +46,7 @@ class Line:
     tape: Tape
     where: Attributes
     model: str | None
+    key: str = ""
 
 
 class Turns:
@@ -91,9 +92,10 @@ class Turns:
 
     def _open(self, body: Mapping[str, Json], event: Mapping[str, Json] | None = None) -> Turn | None:
         """Open the call of a turn; None when nothing is to be recorded here."""
-        if is_suppressed(None):
+        line = self._line
+        if is_suppressed(None) or line.tape.looks_away():
             return None
-        call = Call(self._line.tape, self.endpoint, self._line.where, body)
+        call = Call(line.tape, self.endpoint, line.where, body, lambda: line.key)
         call.streams()
         return Turn(call, event or {}, body.get("messages") or ())
 

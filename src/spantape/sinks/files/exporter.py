@@ -14,6 +14,7 @@ from ...guard import guard
 from ...interaction import Interaction, is_ours
 from ...sampling import Sampling
 from ...settings import Settings
+from .._copies import unsaid, whole
 from . import layout
 from .seal import sealing
 from .writer import WAIT, FileWriter
@@ -59,6 +60,8 @@ class FileSpanExporter(SpanExporter):
         self.writer = FileWriter(self.base_dir, chosen)
         self.seal = sealing(chosen)
         """What is done to a record before it is written."""
+        self.shown = whole if chosen.file_content else unsaid
+        """Gives what of a span is written."""
         self.quiet = False
         """True while a processor of ours writes the same files."""
         self._unmade = 0
@@ -68,7 +71,7 @@ class FileSpanExporter(SpanExporter):
         if self.quiet:
             return SpanExportResult.SUCCESS
         rates = [(span, self.sampling.rate_of(span)) for span in spans if is_ours(span)]
-        written = self.write(Ended(span, rate) for span, rate in rates if rate is not None)
+        written = self.write(Ended(self.shown(span), rate) for span, rate in rates if rate is not None)
         return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
     def write(self, calls: Iterable[Ended], timeout: float = WAIT) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ... import jsontext
 from ...guard import guard
@@ -24,6 +24,8 @@ from .writer import FileWriter
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+
+Shown: TypeAlias = "Callable[[ReadableSpan], ReadableSpan]"
 
 _PACE = 0.25  # with the background's pulse of 0.2 s: what starts shows within half a second
 _SETTLE_EVERY = 1.0
@@ -49,8 +51,8 @@ class Live:
 
     _due: float
 
-    def __init__(self, writer: FileWriter, size: int, seal: Change) -> None:
-        self._writer, self._seal = writer, seal
+    def __init__(self, writer: FileWriter, size: int, shown: Shown, seal: Change) -> None:
+        self._writer, self._shows, self._seal = writer, shown, seal
         self._path = writer.base_dir / layout.latest_file()
         self._size = size
         self._running: dict[int, ReadableSpan] = {}
@@ -132,13 +134,16 @@ class Live:
             if extent == self._extent_shown(key):
                 yield key, self._shown[key]
             else:
-                for preview in self._previews(partial(Interaction.from_span, span, verbatim=True)):
+                for preview in self._previews(partial(self._made, span)):
                     yield key, (extent, preview)
 
     def _previews(self, interaction: Callable[[], Interaction]) -> Iterator[Preview]:
         # The call's own thread may be changing the attributes at this very moment: then it is for the next time.
         with guard, suppress(KeyError, RuntimeError):
             yield _shortened(interaction(), self._seal)
+
+    def _made(self, span: ReadableSpan) -> Interaction:
+        return Interaction.from_span(self._shows(span), verbatim=True)
 
     def _merged(self, found: list[Preview]) -> list[Preview]:
         known = {preview.id: preview for preview in sorted(found, key=lambda preview: not preview.runs)}

@@ -48,7 +48,7 @@ class FileSpanProcessor(SpanProcessor):
     def __init__(self, exporter: FileSpanExporter, settings: Settings) -> None:
         self._exporter = exporter
         self._sampling = Sampling.of(settings)
-        self._live = Live(exporter.writer, settings.latest_size, exporter.seal)
+        self._live = Live(exporter.writer, settings.latest_size, exporter.shown, exporter.seal)
         self._upkeep = Upkeep(exporter.writer, settings)
         limits = Limits(settings.buffer_size, settings.buffer_bytes)
         self._background: Background[Ended] = Background(
@@ -77,7 +77,7 @@ class FileSpanProcessor(SpanProcessor):
         if rate is None:
             self._live.gone(span.context.span_id)
             return
-        call = Ended(span, rate)
+        call = Ended(self._exporter.shown(span), rate)
         self._live.finished(span.context.span_id, call)
         self._keep(call)
 

@@ -64,7 +64,7 @@ def about(settings: Settings) -> str:
 
 def _delivery(settings: Settings) -> Delivery:
     """Make what sends batches of spans: whole, or without what was said."""
-    from .copies import unsaid, whole
+    from .._copies import unsaid, whole
     from .delivery import Delivery
 
     return Delivery(exporter(settings), settings.otlp_max_bytes, whole if settings.otlp_content else unsaid)

@@ -1,4 +1,4 @@
-"""Copies of spans for the wire, without what was said or with less of it: the files keep the span as it was."""
+"""Copies of spans for the wire, with less of what was said: the files keep the span as it was."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
 
 from ... import semconv
-from ...content import PARTS, is_content, without_content
+from ...content import PARTS, is_content
 from ...jsontext import Json, loads_or, text
+from .._copies import copied
 from .cuts import cut_parts, cut_said, longest
 from .weight import weight
 
@@ -22,16 +23,6 @@ _LEAST_CHARS = 64
 """A shorter text is not cut any more: not the ids and sha256 sums beside the long ones, either."""
 
 
-def whole(span: ReadableSpan) -> ReadableSpan:
-    """Give the span itself."""
-    return span
-
-
-def unsaid(span: ReadableSpan) -> ReadableSpan:
-    """Give a copy without prompt and response, and without what may quote them: an error's message, and events."""
-    return _copy(span, without_content(span.attributes or {}), Status(span.status.status_code), ())
-
-
 def fitted(span: ReadableSpan, most: int) -> ReadableSpan | None:
     """Give a copy that takes at most `most` bytes; None when it can't be made so small.
 
@@ -40,10 +31,10 @@ def fitted(span: ReadableSpan, most: int) -> ReadableSpan | None:
     content = _Content.of(span)
 
     def tried(attributes: Mapping[str, Any]) -> ReadableSpan | None:
-        copy = _copy(span, attributes, _status(span, attributes), span.events)
+        copy = copied(span, attributes, _status(span, attributes), span.events)
         return copy if weight(copy) <= most else None
 
-    bare = _copy(span, content.without([*content.given]), Status(span.status.status_code), ())
+    bare = copied(span, content.without([*content.given]), Status(span.status.status_code), ())
     return _cut(content, tried) or _dropped(content, tried) or (bare if weight(bare) <= most else None)
 
 
@@ -111,20 +102,3 @@ def _status(span: ReadableSpan, attributes: Mapping[str, Any]) -> Status:
     if said is not None and said == (span.attributes or {}).get(semconv.ERROR_MESSAGE):
         said = attributes.get(semconv.ERROR_MESSAGE)
     return Status(span.status.status_code, said)
-
-
-def _copy(span: ReadableSpan, attributes: Mapping[str, Any], status: Status, events: Sequence[Any]) -> ReadableSpan:
-    return ReadableSpan(
-        name=span.name,
-        context=span.context,
-        parent=span.parent,
-        resource=span.resource,
-        attributes=attributes,
-        events=events,
-        links=span.links,
-        kind=span.kind,
-        status=status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )

@@ -1,0 +1,63 @@
+"""Binary data within texts: told by its media type, size and sha256 instead."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from contextlib import suppress
+from urllib.parse import unquote_to_bytes
+
+from .jsontext import Json, whole
+
+_DATA_URL = re.compile(r"data:([^\s,;]{0,100})(?:;[^\s,;]{0,200}){0,8};base64,([\w+/%-]+=*)", re.ASCII | re.IGNORECASE)
+_LONG_RUN = re.compile(r"(?<![\w+/-])[\w+/-]{1024,}={0,2}", re.ASCII)
+_RUN = re.compile(rb"[\w+/-]{64}", re.ASCII)
+_PACKED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[0-9]", re.ASCII)
+_MOST_HASHED = 8 * 1024 * 1024
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def digest(content: str | bytes) -> dict[str, Json]:
+    """Give the size and the sha256 of bytes, or of what base64 text holds (of the text itself when it is not base64).
+
+    Of bytes over 8 MB only the size: it is the caller, or his event loop, who waits for the hash (5 ms here).
+    """
+    data = content if isinstance(content, bytes) else _decoded(content)
+    if content is data and len(data) > _MOST_HASHED:
+        return {"size": len(data)}
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _decoded(encoded: str) -> bytes:
+    with suppress(ValueError):  # what needs no mending, as nearly all, is decoded at once: mending takes as long again
+        return base64.b64decode(encoded, validate=True)
+    data = unquote_to_bytes(whole(encoded))
+    packed = data.translate(_URL_SAFE, b"=\r\n\t ")
+    with suppress(binascii.Error):
+        data = base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
+    return data
+
+
+def without_binary(text: str) -> str:
+    """Give a text with what it holds of binary data described."""
+    if may_hold_binary(text.encode("utf-8", "replace")):
+        text = _DATA_URL.sub(lambda match: _described(match[1] or "text/plain", match[2]), text)
+        text = _LONG_RUN.sub(_unpacked, text)
+    return text
+
+
+def may_hold_binary(data: bytes) -> bool:
+    """Say whether there may be a data URL or a long run of base64: looking for them takes far longer."""
+    # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
+    return b"ase64," in data or any(_RUN.match(data, at) for at in range(960, len(data), 960))
+
+
+def _unpacked(run: re.Match[str]) -> str:
+    return _described("base64", run[0]) if _PACKED.match(run[0]) else run[0]
+
+
+def _described(kind: str, encoded: str) -> str:
+    about = digest(encoded)
+    return f"[{kind}, {about['size']} bytes, sha256 {about['sha256']}]"

@@ -1,0 +1,126 @@
+"""Detectors of secrets: keys, tokens and passwords, which nobody wants in a record."""
+
+from __future__ import annotations
+
+import re
+
+from .detector import Detector, Shape, searching
+
+_ALNUM = bytes(0x61 if i < 128 and chr(i).isalnum() else 0x20 for i in range(256))
+_RUN = b"a" * 16
+_LOGIN = rb":\\*/\\*/[^\s/?#:@\"]{0,128}:[^\s/?#\"]{1,256}@"
+
+
+def _has_token(data: bytes) -> bool:
+    """Say whether 16 letters and digits stand in a row, as in every key: far quicker than to look for each kind."""
+    return _RUN in data.translate(_ALNUM)
+
+
+def _has_login(data: bytes) -> object:
+    return b"@" in data and searching(_LOGIN)(data)
+
+
+def _is_random(found: str) -> bool:
+    return any(character.isdigit() for character in found) and re.search("[A-Za-z0-9]{16}", found) is not None
+
+
+def _has_digit(found: str) -> bool:
+    return any(character.isdigit() for character in found)
+
+
+def _is_open(found: str) -> bool:
+    """Say whether a password was not hidden before: an error may quote what an earlier call was told."""
+    return re.fullmatch(r"\*+|\[[a-z_]+(?::[0-9a-f]{16})?\]", found) is None
+
+
+def _beginning(*known: str) -> Shape:
+    """Show which kind of key it is, and nothing else of it."""
+    return lambda found: next((start for start in known if found.startswith(start)), "") + "***"
+
+
+def _pem(found: str) -> str:
+    begin = found.partition("KEY-----")[0] + "KEY-----"
+    return f"{begin}***{begin.replace('BEGIN', 'END')}"
+
+
+CREDENTIALS = (
+    Detector(
+        "private_key",
+        # As long as a key of 16384 bits, and over the end when that is missing: it may have been cut.
+        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^\"-]|-(?!----)){0,16384}"
+        r"(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
+        shape=_pem,
+        marks=("-----BEGIN ",),
+    ),
+    Detector(
+        "openai",
+        r"sk-(?<![A-Za-z0-9_-]sk-)(?!ant-)[A-Za-z0-9_-]{16,}",
+        check=_is_random,
+        shape=_beginning("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-or-v1-", "sk-"),
+        marks=("sk-",),
+        gate=_has_token,
+    ),
+    Detector(
+        "anthropic",
+        r"sk-ant-(?<![A-Za-z0-9_-]sk-ant-)[A-Za-z0-9_-]{16,}",
+        check=_is_random,
+        shape=_beginning("sk-ant-"),
+        marks=("sk-ant-",),
+        gate=_has_token,
+    ),
+    Detector(
+        "aws",
+        r"A[KS]IA(?<![A-Za-z0-9]A[KS]IA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+        shape=_beginning("AKIA", "ASIA"),
+        marks=("AKIA", "ASIA"),
+        gate=_has_token,
+    ),
+    Detector(
+        "aws_secret",  # looks like nothing, but for the name before it
+        r"(?i:secret_?access_?key)[\"'\s:=>]{1,8}([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
+        marks=("ecret_access_key", "ecretAccessKey", "SECRET_ACCESS_KEY"),
+        gate=_has_token,
+    ),
+    Detector(
+        "google",
+        r"AIza(?<![A-Za-z0-9]AIza)[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
+        shape=_beginning("AIza"),
+        marks=("AIza",),
+        gate=_has_token,
+    ),
+    Detector(
+        "github",
+        r"gh[pousr]_(?<![A-Za-z0-9]gh[pousr]_)[A-Za-z0-9]{36,}|github_pat_(?<![A-Za-z0-9]github_pat_)[A-Za-z0-9_]{40,}",
+        shape=_beginning("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        marks=("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        gate=_has_token,
+    ),
+    Detector(
+        "slack",
+        r"xox[abeoprs]-(?<![A-Za-z0-9]xox[abeoprs]-)(?:1-)?[A-Za-z0-9-]{16,}"
+        r"|xapp-(?<![A-Za-z0-9]xapp-)\d-[A-Za-z0-9-]{16,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}",
+        check=_has_digit,
+        shape=_beginning("xoxa-", "xoxb-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-", "hooks.slack.com/"),
+        marks=("xox", "xapp-", "hooks.slack.com"),
+        gate=_has_token,
+    ),
+    Detector(
+        "jwt",
+        r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+        shape=_beginning("eyJ"),
+        marks=("eyJ",),
+        gate=_has_token,
+    ),
+    Detector(
+        "bearer",
+        r"earer(?<![A-Za-z0-9][Bb]earer)[ \t]{1,4}([A-Za-z0-9._~+/=-]{16,})",
+        check=_has_digit,
+        marks=("earer",),
+    ),
+    Detector(
+        "url_password",
+        r"://[^\s/?#:@\"'<>[]{0,128}:([^\s/?#\"'<>]{1,256})@",
+        check=_is_open,
+        gate=_has_login,
+    ),
+)

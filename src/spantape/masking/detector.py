@@ -1,0 +1,93 @@
+"""`Detector`: finds one kind of thing in a text, and says what is shown in its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, TypeAlias
+
+from ..errors import SettingError
+
+Find: TypeAlias = "Callable[[str], Iterable[tuple[int, int]]]"
+"""Gives where in a text something is, as (start, end)."""
+Gate: TypeAlias = "Callable[[bytes], Any]"
+"""Says whether there may be something in a text, given as UTF-8."""
+Shape: TypeAlias = "Callable[[str], str]"
+"""Gives what is shown of a finding."""
+
+
+@lru_cache(maxsize=256)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Give a compiled pattern: when first needed, as most applications never meet most kinds of findings."""
+    return re.compile(pattern)
+
+
+@lru_cache(maxsize=256)
+def searching(pattern: bytes) -> Callable[[bytes], object]:
+    """Give what searches UTF-8 for a pattern."""
+    return re.compile(pattern).search
+
+
+def stars(found: str) -> str:  # noqa: ARG001 - that of every kind
+    """Show nothing of what was found."""
+    return "***"
+
+
+def anything(found: str) -> bool:  # noqa: ARG001
+    """Take whatever was found."""
+    return True
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Finds one kind of thing, by a regular expression or a function: `Detector("order", r"ORD-\\d{8}")`.
+
+    `find` is a pattern (its first group is what is hidden, if it has one), or a function of a text that gives
+    (start, end) of each finding. `check` may say no to a finding, `shape` gives what mode `mask` shows of it, `same`
+    what mode `hash` counts as equal. A text without any of the `marks`, or that `gate` says no to (it is given the text
+    as UTF-8, maybe within JSON), is not searched. A pattern has to be linear in time: it runs in the caller's thread.
+    """
+
+    name: str
+    find: str | re.Pattern[str] | Find
+    check: Callable[[str], bool] = anything
+    shape: Shape = stars
+    same: Callable[[str], str] = str.casefold
+    marks: tuple[str, ...] = ()
+    gate: Gate | None = None
+
+    @cached_property
+    def encoded_marks(self) -> tuple[bytes, ...]:
+        """The marks as UTF-8; every text has the empty one."""
+        return tuple(mark.encode() for mark in self.marks or ("",))
+
+    def may_find(self, data: bytes) -> bool:
+        """Say whether there may be anything in a text, given as UTF-8, but for its gate."""
+        return any(mark in data for mark in self.encoded_marks)
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Give where in the text something was found: in order, and never twice."""
+        found: list[tuple[int, int]] = []
+        for start, end in sorted(self._find(text)):
+            begin = max(start, found[-1][1]) if found else start
+            if begin < end and self.check(text[begin:end]):
+                found.append((begin, end))
+        return found
+
+    def ready(self) -> Detector:
+        """Give the detector itself, its pattern compiled; raises `SettingError` when it is none."""
+        try:
+            _ = self._find
+        except re.error as error:
+            raise SettingError(f"the pattern of detector {self.name!r} can't be used: {error}") from None
+        return self
+
+    @cached_property
+    def _find(self) -> Find:
+        if callable(self.find):
+            return self.find
+        pattern = compiled(self.find) if isinstance(self.find, str) else self.find
+        group = min(pattern.groups, 1)
+        return lambda text: (match.span(group) for match in pattern.finditer(text))
