@@ -159,7 +159,7 @@ def test_only_the_owner_may_look(base_dir: Path, umask: str) -> None:
 def test_nothing_else_is_left_behind(tape: Tape) -> None:
     tape.call("5", error="Oops")
     tape.close()
-    until(lambda: (tape.base_dir / ".upkeep").exists())
+    until((tape.base_dir / ".upkeep").exists)
 
     names = {path.name for path in tape.base_dir.rglob("*") if path.is_file()}
     date = tape.date_file.name[:10]
