@@ -108,8 +108,7 @@ class Recordings:
     def get_running_interactions(self) -> list[Record]:
         """Give the calls that run at this moment (their content shortened), oldest first."""
         settle(self.base_dir)
-        shown = self._read([layout.latest_file()], Filter(status="running"))
-        return sorted(shown, key=_when)
+        return sorted(filter(_runs, self._read([layout.latest_file()], _ALL)), key=_when)
 
     def reprice(self, records: Iterable[Record] | None = None, **settings: Any) -> Repricing:
         """Price calls anew (all, unless `records` are given), each at its own time, and tell the difference.
@@ -196,6 +195,11 @@ def _between(paths: Iterable[Path], where: Filter) -> list[Path]:
 
 def _day(moment: datetime, margin: timedelta) -> str:
     return (moments.aware(moment).astimezone(timezone.utc) + margin).date().isoformat()
+
+
+def _runs(record: Record) -> bool:
+    metadata = record.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("stage") == "started"
 
 
 def _when(record: Record) -> float:
