@@ -265,8 +265,8 @@ def test_by_id(archived: Path, recordings: Recordings) -> None:
     assert recordings.get(one) == recordings.get("3a17b") == record(one, message_id=3)
     assert recordings.get("b") == record("b")
     assert recordings.get("a") == record("a", message_id=12)
-    assert recordings.get("last") == recordings.get("-1") == recordings.get("err") == record("5", success=False)
-    assert recordings.get("-2") == record(one, message_id=3)
+    assert recordings.get("last") == recordings.get("last~0") == recordings.get("err") == record("5", success=False)
+    assert recordings.get("last~1") == record(one, message_id=3)
     assert recordings.get("-100") is recordings.get("zzz") is None
     with pytest.raises(QueryError, match="more than one id begins with '3a17'.*give more of it"):
         recordings.get("3a17")

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import islice
+from collections import deque
 
 import click
 
-from ..filter import Record
+from ..errors import QueryError
+from ..filter import Filter, Record, began
 from ..sinks.files.reader import Recordings
 from ._output import NothingFound
-
-_MOST = 10_000
-_WORDS: dict[str, Callable[[Record], bool]] = {
-    "last": lambda _: True,
-    "err": lambda record: record.get("success") is False,
-}
 
 
 def find(recordings: Recordings, name: str) -> Record:
     """Give the call that is meant: by the beginning of its id, `last`, `err`, or `last~2` for two before that."""
-    word, _, back = name.partition("~")
-    if word in _WORDS and (back.isdigit() or not back):
-        latest = filter(_WORDS[word], recordings.get_latest_interactions(_MOST))
-        found = list(islice(latest, int(back or 0), int(back or 0) + 1))
-    else:
-        found = [each for each in recordings.get_latest_interactions(_MOST) if str(each.get("id")).startswith(name)]
-    if not found:
+    try:
+        found = recordings.get(name)
+    except QueryError as error:
+        raise click.UsageError(str(error)) from error
+    if found is None:
         raise NothingFound(f"no call {name} below {recordings.base_dir}: `spantape ls` lists the ids")
-    if len(found) > 1:
-        raise click.UsageError(f"{name} is the beginning of {len(found)} ids: give more of it")
-    return found[0]
+    return found
 
 
 def before(recordings: Recordings, record: Record) -> Record | None:
     """Give the call before this one in its session; None when there is none, or no session."""
     if record.get("session_id") is None:
         return None
-    calls = recordings.get_session_interactions(record["session_id"])
-    earlier = [each for each in calls if str(each.get("timestamp")) < str(record.get("timestamp"))]
-    return earlier[-1] if earlier else None
+    session = str(record["session_id"])
+    last = deque(recordings.iter_session(session, where=Filter(until=began(record))), maxlen=1)
+    return last[0] if last else None

@@ -123,7 +123,7 @@ class Recordings:
         return reprice(self.iter_all() if records is None else records, book)
 
     def get(self, name: str) -> Record | None:
-        """Give one call: by its id or how that begins, `last`, `err` for the last that failed, `-2` for the one before.
+        """Give one call: by its id or how that begins, `last`, `err` for the last that failed, `last~2`.
 
         Raises:
             QueryError: More than one id begins so, or none of the newest 4 GB.

@@ -15,17 +15,16 @@ from .fold import identity
 
 _MOST = 4 * 1024**3
 _WHOLE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_BACK = re.compile(r"-([1-9]\d{0,8})")
+_RECENT = re.compile(r"(last|err)(?:~(\d{1,9}))?")
+_RECENTLY = {"last": Filter(), "err": Filter(status="error")}
 
 
 def find(catalog: Catalog, name: str, latest: Callable[[Filter], Iterator[Record]]) -> Record | None:
-    """Give the call that is meant by `last`, `err`, `-2`, an id, or how one begins; None when there is none."""
-    if name == "err":
-        return next(latest(Filter(status="error")), None)
-    if back := _BACK.fullmatch("-1" if name == "last" else name):
-        return next(islice(latest(Filter()), int(back[1]) - 1, None), None)
+    """Give the call that is meant by `last`, `err`, `last~2`, an id, or how one begins; None when there is none."""
+    if recent := _RECENT.fullmatch(name):
+        return next(islice(latest(_RECENTLY[recent[1]]), int(recent[2] or 0), None), None)
     if not name:
-        raise QueryError("an empty id: give one, or how it begins, or `last`, `err`, `-2`")
+        raise QueryError("an empty id: give one, or how it begins, or `last`, `err`, `last~2` for two before the last")
     return _with_id(catalog, name)
 
 
