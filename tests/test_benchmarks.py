@@ -252,3 +252,17 @@ def test_what_was_not_measured_has_no_target(report: Any, suites: Any) -> None:
     found = report.Found(suites["openai"], rounds=1, chunks=10)
     found.added = {("spantape", "chat"): [1.0], ("spantape", "stream"): [1.0]}
     assert report.targets(found) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="tells no memory")
+def test_the_recorder_alone(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    command = [sys.executable, ROOT / "benchmarks" / "recorder.py", "--rounds", "1", "--records", "1500"]
+    done = subprocess.run([*command, "--write", page], check=True, timeout=120, capture_output=True, encoding="utf-8")
+    assert re.search(r"^\| CPU of a record, against the bare write \| [\d.]+ × \| 6 × \|", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"^\| Records lost by that \(\d+ calls wrote themselves\) \| 0 \| 0 \| yes \|$", done.stdout, re.MULTILINE
+    )
+    frame, written = (re.split("<!-- recorder: (?:begin|end) -->", one.read_text("utf-8")) for one in (PAGE, page))
+    assert (written[0], written[1].strip(), written[2]) == (frame[0], done.stdout.strip(), frame[2])

@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .errors import PushError, QueryError, SettingError, SpantapeError
-from .instrument import flush, instrument, recordings, uninstrument
+from .errors import PushError, QueryError, SealError, SettingError, SpantapeError
+from .instrument import cleanup_old_files, flush, instrument, recordings, uninstrument
 
 if TYPE_CHECKING:
     from .collector import push
@@ -31,10 +31,12 @@ __all__ = [
     "Masking",
     "PushError",
     "QueryError",
+    "SealError",
     "SettingError",
     "SpantapeError",
     "__version__",
     "call",
+    "cleanup_old_files",
     "fail_call",
     "finalize",
     "finish_call",

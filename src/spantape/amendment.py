@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FINALIZED = "finalized"
 
+_BARE = 1000
+
 _FIELDS = {
     "message_id": semconv.MESSAGE_ID,
     "role_name": semconv.ROLE_NAME,
@@ -53,6 +55,10 @@ class Amendment:
             fields={name: found[key] for name, key in _FIELDS.items() if key in found},
             metadata={**jsontext.loads_or(found.get(semconv.METADATA), {}), **topic},
         )
+
+    def weight(self) -> int:
+        """Give about how many bytes it takes in memory."""
+        return _BARE + len(jsontext.dumps([self.fields, self.metadata]))
 
     def applied(self, record: Mapping[str, Json]) -> dict[str, Json]:
         """Give the record as it is from now on."""

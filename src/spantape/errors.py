@@ -3,7 +3,8 @@
     SpantapeError
     ├── SettingError    a setting has a value that can't be used
     ├── QueryError      a question to the recordings that can't be answered as asked
-    └── PushError       recorded spans could not be sent
+    ├── PushError       recorded spans could not be sent
+    └── SealError       a prompt or response is encrypted with a key that is not there
 
 They come only from calls that you make to spantape. An instrumented client raises what it always raised.
 """
@@ -17,6 +18,10 @@ class SpantapeError(Exception):
 
 class SettingError(SpantapeError, ValueError):
     """A setting has a value that can't be used; the message names it and says what is accepted."""
+
+
+class SealError(SpantapeError):
+    """A prompt or response is encrypted with a key that is not among the given ones."""
 
 
 class QueryError(SpantapeError, ValueError):

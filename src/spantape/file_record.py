@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .instrument import flush_files, recordings
+from .instrument import cleanup_old_files, flush_files, recordings
 
 
 class FileRecord:
     """What this process records to files: has every method of `recordings()`, and writes what is buffered first."""
+
+    cleanup_old_files = staticmethod(cleanup_old_files)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .instrumentors._tape import Tape
     from .settings import Settings
     from .sinks.files import FileSpanExporter, Recordings
+    from .sinks.files.processor import Condition
 
 _BY_HAND = "spantape.manual"
 
@@ -28,6 +29,8 @@ _lock = threading.RLock()
 _active: Recording | None = None
 _stopped = False
 """Whether what is told by hand is not to begin a recording any more."""
+
+_LAST_WAIT = 2.0
 
 
 def instrument(**settings: Any) -> None:
@@ -85,9 +88,37 @@ def recordings(base_dir: str | Path | None = None) -> Recordings:
     from .settings import Settings
     from .sinks.files import Recordings
 
+    recording = _active
+    settings = recording.settings if recording is not None else Settings.load()
     if base_dir is None:
-        base_dir = _active.base_dir if _active is not None else Settings.load().base_dir
-    return Recordings(Path(base_dir))
+        base_dir = recording.base_dir if recording is not None else settings.base_dir
+    place = Path(base_dir)
+    return Recordings(place, lambda: _condition(place), settings)
+
+
+def _condition(base_dir: Path) -> dict[str, Any] | None:
+    """Tell how this process's recording to a folder is doing; None when it doesn't record to it."""
+    recording = _active
+    writes = recording is not None and recording.settings.files and recording.base_dir == base_dir.absolute()
+    return recording.condition()._asdict() if recording is not None and writes else None
+
+
+def cleanup_old_files(dry_run: bool = False, force: bool = False) -> list[dict[str, Any]]:
+    """Delete what is older or more than the settings allow, and compress what was archived; upkeep does it by itself.
+
+    Gives what was done, or with `dry_run` what would be: `path`, `action`, `reason` and `bytes` of each file. `force`
+    waits for another process that is at it.
+
+    Raises:
+        SpantapeError: Another process is at it.
+    """
+    from .settings import Settings
+    from .sinks.files.upkeep import cleanup
+
+    recording = _active
+    settings = recording.settings if recording is not None else Settings.load()
+    base_dir = recording.base_dir if recording is not None else settings.base_dir
+    return [step._asdict() for step in cleanup(base_dir, settings, dry_run=dry_run, force=force)]
 
 
 def join_environment() -> None:
@@ -172,6 +203,7 @@ class Recording:
     def __init__(self, settings: Settings, *, of_environment: bool = False, by_hand: bool = False) -> None:
         from .provider import Tracing
         from .sinks import jsonl, otlp, traces
+        from .sinks._endings import Endings
         from .sinks.files import FileSpanExporter, FileSpanProcessor
 
         self.settings = settings
@@ -183,6 +215,7 @@ class Recording:
         self._lines = list(filter(None, (jsonl.processor(settings), traces.processor(settings, self.base_dir))))
         self._otlp = otlp.processor(settings)
         everything = settings.files or settings.jsonl or settings.log_calls
+        self._endings = Endings(lambda: self.flush(_LAST_WAIT), self._at_exit)
         self._tracing = Tracing(settings.tracer_provider, self._processors_for, everything=everything)
 
     @property
@@ -206,6 +239,7 @@ class Recording:
             self._instrument(openai.OpenAIInstrumentor(), openai.SCOPE)
             steps = self.settings.langchain_spans == "all"
             self._instrument(langchain.LangChainInstrumentor(), langchain.SCOPE, steps=steps)
+        self._endings.watch(sigterm=self.settings.flush_on_sigterm)
         if logger.isEnabledFor(logging.INFO):  # to look up the versions takes as long as a call
             logger.info("%s", self._about())
 
@@ -239,6 +273,7 @@ class Recording:
         from .provider import leave_all
 
         atexit.unregister(self._at_exit)
+        self._endings.leave()
         if not self._by_hand:
             LangChainInstrumentor().uninstrument()
             OpenAIInstrumentor().uninstrument()
@@ -262,6 +297,10 @@ class Recording:
 
         with guard:
             flush_all([self._files, *self._lines], int(timeout * 1000))
+
+    def condition(self) -> Condition:
+        """Tell how the recording to files is doing."""
+        return self._files.condition()
 
     def _processors_for(self, provider: Any) -> Sequence[SpanProcessor]:
         from .provider import processors_of

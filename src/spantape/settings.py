@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,6 +31,7 @@ class Kind:
 
     accepts: str
     parse: Callable[[Any], Any]
+    secret: bool = False
 
     def read(self, source: str, value: object) -> Any:
         """Give the value that was found at `source`; raises `SettingError` when it can't be used."""
@@ -38,7 +40,8 @@ class Kind:
         except SettingError as error:
             raise SettingError(f"{source}: {error}") from None
         except (ValueError, TypeError, ArithmeticError):
-            raise SettingError(f"{source} is {value!r}, which spantape can't use: give {self.accepts}") from None
+            said = "something" if self.secret else repr(value)
+            raise SettingError(f"{source} is {said}, which spantape can't use: give {self.accepts}") from None
 
 
 def _must(condition: bool) -> None:
@@ -193,6 +196,25 @@ def _function(value: object) -> object:
     return value
 
 
+class Secret(str):
+    """A text that no log and no list of settings shows."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __str__(self) -> str:
+        return "***"
+
+
+def _keys(value: Any) -> tuple[Secret, ...]:
+    names = str.split(value, ",") if isinstance(value, str) else value
+    keys = tuple(Secret(str.strip(name)) for name in names)
+    _must(bool(keys) and all(len(base64.urlsafe_b64decode(key.encode())) == 32 for key in keys))
+    return keys
+
+
 def _provider(method: str) -> Callable[[object], object]:
     def parse(value: object) -> object:
         _must(callable(getattr(value, method, None)))
@@ -215,6 +237,7 @@ URL = Kind("an http:// or https:// address", _url)
 PROTOCOL = Kind("grpc or http/protobuf", _protocol)
 FUNCTION = Kind("a function of one string that gives a string or None (by keyword only)", _function)
 HOSTS = Kind("host names, separated by commas; * is all", _hosts)
+KEYS = Kind("keys as `cryptography.fernet.Fernet.generate_key()` gives them, separated by commas", _keys, secret=True)
 NAMES = Kind("names, separated by commas", _hosts)
 MASK = Kind("true, false, names of detectors (after `-`: not that one), spantape.Detector or spantape.Masking", _mask)
 MODE = Kind("mask, hash or remove", _mode)
@@ -312,19 +335,55 @@ class Settings:
         "parsers; agents, workflows, nodes, tools, retrievers and models stay.",
     )
     buffer_size: int = _setting(_whole(1), 100, "Write or send the buffer as soon as it holds this many records.")
+    buffer_bytes: int = _setting(
+        _whole(64 * 1024),
+        64 * 1024 * 1024,
+        "The most bytes that wait to be written. At a tenth of it the buffer is written; at all of it, or at ten times "
+        "`buffer_size`, whoever ends a call writes.",
+    )
     flush_interval: float = _setting(SECONDS, 1.0, "Write or send the buffer at least this often, in seconds.")
+    durable: bool = _setting(
+        SWITCH, False, "Have each call written, and on the disk (fsync), before it returns. Costs milliseconds a call."
+    )
+    flush_on_sigterm: bool = _setting(
+        SWITCH,
+        True,
+        "Write the buffer when SIGTERM ends the process, where nothing else handles that signal as `instrument()` is "
+        "called in the main thread.",
+    )
     latest_size: int = _setting(_whole(1), 50, "How many finished calls `real_time/latest.json` shows.")
+    upkeep: bool = _setting(
+        SWITCH, True, "Compress archives and delete what is too old or too much, in the background, at most hourly."
+    )
     max_file_size: int = _setting(
         _whole(1024),
         100 * 1024 * 1024,
-        "How many bytes a file may grow to before it is archived. Read and checked; nothing is archived yet.",
+        "How many bytes a file may grow to before it goes to `archive/`.",
         "LLM_RECORDS_MAX_FILE_SIZE",
     )
-    retention_days: int = _setting(
+    retention_days: int = _setting(_whole(1), 90, "How many days session files are kept.", "LLM_RECORDS_RETENTION_DAYS")
+    error_retention_days: int = _setting(_whole(1), 30, "How many days the files in `errors/` are kept.")
+    date_retention_days: int = _setting(_whole(1), 90, "How many days the files in `by_date/` are kept.")
+    content_retention_days: int | None = _setting(
         _whole(1),
-        90,
-        "How many days session files are meant to be kept. Read and checked; nothing is deleted yet.",
-        "LLM_RECORDS_RETENTION_DAYS",
+        None,
+        "How many days prompts and responses are kept; then the records stay without them, in archives too. Unset: as "
+        "long as their files.",
+    )
+    archive_max_bytes: int | None = _setting(
+        _whole(0), None, "How many bytes `archive/` may hold; the oldest files go first. Unset: all are kept."
+    )
+    max_total_bytes: int | None = _setting(
+        _whole(0), None, "How many bytes all files may hold; the oldest days go first, today's stay. Unset: no limit."
+    )
+    encryption_key: tuple[Secret, ...] = _setting(
+        KEYS,
+        (),
+        "Encrypt prompts and responses in the files with the first of these keys, and read with all of them "
+        "(`spantape[encryption]`).",
+    )
+    encryption_key_file: Path | None = _setting(
+        PATH, None, "The same, from a file with one key a line; the keys of `encryption_key` come before them."
     )
     jsonl: bool = _setting(SWITCH, False, "Write each call as one line of JSON to `jsonl_path`, too: a call log.")
     jsonl_path: Path = _setting(PATH, Path("logs/llm_calls.jsonl"), "The file of the call log.")
@@ -377,6 +436,16 @@ class Settings:
         "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT",
     )
     logger_provider: Any = _setting(LOGGER_PROVIDER, None, "Use this LoggerProvider, whatever the global one is.")
+
+    def encryption_keys(self) -> tuple[Secret, ...]:
+        """Give the keys to encrypt (the first) and to read with (all); raises `SettingError`."""
+        if self.encryption_key_file is None:
+            return self.encryption_key
+        try:
+            lines = self.encryption_key_file.read_text(encoding="ascii").split()
+        except (OSError, ValueError) as error:
+            raise SettingError(f"encryption_key_file can't be read: {error}") from None
+        return (*self.encryption_key, *KEYS.read(f"encryption_key_file {self.encryption_key_file}", lines))
 
     def masking(self) -> Masking | None:
         """Give what hides secrets and personal data; None when nothing is to be hidden."""

@@ -53,3 +53,12 @@ def test_a_self_test_of_what_is_switched_off(tmp_path: Path) -> None:
     done = process("doctor", "--self-test", folder=tmp_path, SPANTAPE_ENABLED="false")
     assert done.returncode == 6
     assert "0 records of one call" in done.stdout
+
+
+def test_what_a_crash_has_left_behind(tmp_path: Path) -> None:
+    torn = tmp_path / "by_date" / "2026-11-21_all_interactions.json"
+    torn.parent.mkdir()
+    torn.write_text('[\n{"id": "one"},\n{"id": "tw')
+    assert "1 files were torn by a crash" in spantape("doctor", folder=tmp_path)
+    assert torn.read_text() == '[\n{"id": "one"}\n]\n'
+    assert "torn" not in spantape("doctor", folder=tmp_path)

@@ -37,8 +37,8 @@ class Tape:
 
     def __init__(self, base_dir: Path, *processors: SpanProcessor, **settings: Any) -> None:
         self.base_dir = base_dir
-        self.exporter = FileSpanExporter(base_dir)
         chosen = Settings.load(base_dir=base_dir, **{"flush_interval": 0.02, **settings})
+        self.exporter = FileSpanExporter(settings=chosen)
         self.processor = FileSpanProcessor(self.exporter, chosen)
         self.provider = provider(*(processors or (self.processor,)))
         self.tracer = self.provider.get_tracer("spantape.test")
@@ -110,7 +110,7 @@ def until(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
 
 
 def files(base_dir: Path) -> list[Path]:
-    return sorted(base_dir.rglob("*.json"))
+    return sorted(path for path in base_dir.rglob("*.json") if path.is_file())
 
 
 def loaded(file: Path) -> list[dict[str, Any]]:

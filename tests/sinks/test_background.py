@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from sinks_tape import until
 
-from spantape.sinks import _background
+from spantape.sinks import _background, _buffer
 from spantape.sinks._background import Background
+from spantape.sinks._buffer import Buffer, Limits
+from spantape.sinks._gauge import Gauge
 
 
 class Sink:
@@ -55,8 +57,9 @@ def sink() -> Sink:
 def make(sink: Sink) -> Iterator[Callable[..., Background[int]]]:
     made: list[Background[int]] = []
 
-    def background(size: int = 5, interval: float = 0.02) -> Background[int]:
-        made.append(Background(sink.write, size=size, interval=interval, pulse=sink.pulse, forget=sink.forget))
+    def background(size: int = 5, interval: float = 0.02, most_bytes: int = 10**9) -> Background[int]:
+        buffer = Buffer[int](Limits(size, most_bytes), abs)
+        made.append(Background(sink.write, buffer, interval, pulse=sink.pulse, forget=sink.forget))
         return made[-1]
 
     yield background
@@ -122,20 +125,89 @@ def test_what_fails_is_tried_again_without_more_to_write(make: Callable[..., Bac
     assert sink.taken == [1]
 
 
-def test_batches_are_no_larger_than_the_buffer(make: Callable[..., Background[int]], sink: Sink) -> None:
-    background = make(size=5, interval=3600)
-    sink.gate.clear()
-    for number in range(5):
+def test_batches_are_bounded_in_bytes(
+    make: Callable[..., Background[int]], sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_buffer, "_BATCH_BYTES", 100)
+    background = make(size=500, interval=3600)
+    for number in range(100):
         background.put(number)
-    assert sink.inside.wait(20)
-    for number in range(5, 40):
-        background.put(number)
-    sizes: list[int] = []
-    sink.during = lambda: sizes.append(len(sink.taken))
-    sink.gate.set()
+    batches: list[int] = []
+    sink.during = lambda: batches.append(len(sink.taken))
     assert background.flush()
-    assert sink.taken == list(range(40))
-    assert all(later - earlier <= 5 for earlier, later in zip(sizes, sizes[1:], strict=False))
+    assert sink.taken == list(range(100))
+    assert all(sum(sink.taken[a:b]) < 200 for a, b in zip(batches, batches[1:], strict=False))
+
+
+def test_a_buffer_that_is_full_in_bytes(make: Callable[..., Background[int]], sink: Sink) -> None:
+    """At a tenth it is written, at all of it whoever puts writes."""
+    background = make(size=500, interval=3600, most_bytes=1000)
+    background.put(99)
+    time.sleep(0.05)
+    assert sink.taken == []
+    background.put(1)
+    until(lambda: sink.taken == [99, 1])
+    until(lambda: background.buffer.bytes == 0)
+
+    assert background.backpressure == 0
+    with background._lock:
+        other = threading.Thread(target=background.put, args=(1000,))
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+        assert (len(background.buffer), background.buffer.bytes) == (1, 1000)
+    other.join(20)
+    assert sink.taken == [99, 1, 1000]
+    assert (background.backpressure, background.lost) == (1, 0)
+
+
+def test_failures_are_tried_again_less_and_less_often(make: Callable[..., Background[int]], sink: Sink) -> None:
+    background = make(interval=0.01)
+    sink.works = False
+    background.put(1)
+    until(lambda: background._failures > 4)
+    assert background._pause() >= 0.16
+    background._failures = 1000
+    assert background._pause() == _background._LONGEST_PAUSE
+    sink.works = True
+    assert background.flush()  # who asks need not wait
+
+
+def test_what_it_tells_of_itself(make: Callable[..., Background[int]], sink: Sink) -> None:
+    background = make(size=500, interval=3600)
+    assert (background.last_flush, background.buffer.oldest) == (None, None)
+    began = time.monotonic()
+    background.put(7)
+    background.put(8)
+    assert background.buffer.oldest is not None
+    assert began <= background.buffer.oldest <= time.monotonic()
+    assert (len(background.buffer), background.buffer.bytes) == (2, 15)
+    assert background.flush()
+    assert background.last_flush is not None
+    assert abs(background.last_flush - time.time()) < 5
+    assert (len(background.buffer), background.buffer.bytes, background.buffer.oldest) == (0, 0, None)
+
+
+def test_a_sum_of_many_threads_and_finalizers() -> None:
+    gauge = Gauge()
+    threshold = gc.get_threshold()
+    gc.set_threshold(1, 1, 1)
+
+    def add() -> None:
+        for _ in range(500):
+            weakref.finalize(Owner(), gauge.add, 3)
+            gauge.add(2)
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.set_threshold(*threshold)
+    gc.collect()
+    assert gauge.value == 4 * 500 * 5
 
 
 def test_who_puts_writes_when_there_is_no_thread(
@@ -311,7 +383,7 @@ def test_finalizers_everywhere(make: Callable[..., Background[int]], sink: Sink)
 
 
 def test_one_that_is_not_needed_any_more_can_go(sink: Sink) -> None:
-    background = Background(sink.write, size=1, interval=1, pulse=sink.pulse, forget=sink.forget)
+    background = Background(sink.write, Buffer(Limits(1, 100), abs), 1, pulse=sink.pulse, forget=sink.forget)
     gone = weakref.ref(background)
     del background
     gc.collect()
@@ -324,9 +396,12 @@ def test_an_end_that_can_not_wait(
     monkeypatch.setattr(_background, "_CALLER_WAITS", 0.1)
     background = make(interval=3600)
     sink.gate.clear()
-    for number in range(7):
+    for number in range(5):
         background.put(number)
     assert sink.inside.wait(20)
+    until(lambda: len(background.buffer) == 0)
+    for number in range(5, 7):
+        background.put(number)
     monkeypatch.setattr(background, "flush", lambda: Background.flush(background, 0.1))
     assert not background.close()
     assert background.lost == 2

@@ -245,25 +245,6 @@ def test_a_child_does_not_show_what_runs_in_its_parent(base_dir: Path) -> None:
     assert stages(base_dir) == ["completed"] * 2
 
 
-def test_what_a_killed_process_leaves_behind_stays(tape: Tape) -> None:
-    """It is how a call whose process died can be found again."""
-    script = """
-        import os, signal, sys
-        from pathlib import Path
-        from sinks_tape import Tape
-
-        tape = Tape(Path(sys.argv[1]))
-        tape.start("5")
-        tape.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
-    """
-    python(script, tape.base_dir).communicate(timeout=20)
-    for _ in range(3):
-        tape.call("6")
-        tape.flush()
-    assert stages(tape.base_dir) == ["completed"] * 3 + ["started"]
-
-
 @pytest.mark.parametrize(
     "text",
     ["", "garbage", "5", '{"id": "x"}', '[5, null, {}, {"id": 5}, {"id": "x", "metadata": "stage"}]', "[[]]", "[" * 9],

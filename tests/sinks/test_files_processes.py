@@ -96,15 +96,34 @@ def test_what_was_buffered_before_a_fork_is_the_parents(base_dir: Path) -> None:
         tape = Tape(Path(sys.argv[1]), flush_interval=3600)
         open_span = tape.start("both")
         tape.call("parent")
+        tape.base_dir.write_text("not a folder")
         child = os.fork()
         if not child:
+            tape.base_dir.unlink()
             assert tape.flush()
             tape.call("child")
             end(open_span)  # a stream that the child reads to its end
             sys.exit()
         assert os.waitpid(child, 0)[1] == 0
-        assert [len(tape.recordings.get_session_interactions(name)) for name in ("parent", "child")] == [0, 0]
+        assert not list(tape.base_dir.glob("by_*"))
         tape.close()
+    """
+    run(script, base_dir)
+    assert len(spantape.recordings(base_dir).get_session_interactions("parent")) == 1
+
+
+@POSIX
+def test_what_was_buffered_before_a_fork_is_written_before_it(base_dir: Path) -> None:
+    """A daemon's parent ends at once, and without a word."""
+    script = """
+        import os, sys
+        from pathlib import Path
+        from sinks_tape import Tape
+
+        tape = Tape(Path(sys.argv[1]), flush_interval=3600)
+        tape.call("parent")
+        if os.fork():
+            os._exit(0)
     """
     run(script, base_dir)
     assert len(spantape.recordings(base_dir).get_session_interactions("parent")) == 1
@@ -130,11 +149,12 @@ def test_a_child_that_exits_flushes(base_dir: Path) -> None:
             ask()
             sys.exit()
         assert os.waitpid(child, 0)[1] == 0
-        assert len(spantape.recordings().get_latest_interactions()) == 1
+        assert len(spantape.recordings().get_latest_interactions()) == 2
+        ask()
     """
     run(script, base_dir)
 
-    assert len(span_ids(base_dir)) == len(set(span_ids(base_dir))) == 2
+    assert len(span_ids(base_dir)) == len(set(span_ids(base_dir))) == 3
 
 
 @pytest.mark.parametrize(

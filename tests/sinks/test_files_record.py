@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
-from sinks_tape import SEED_KEYS, Tape, end, ended, files, loaded, messages, provider, run, span_ids, start
+from sinks_tape import SEED_KEYS, Tape, end, ended, files, loaded, messages, provider, run, span_ids, start, until
 
 import openai
 import spantape
@@ -159,10 +159,18 @@ def test_only_the_owner_may_look(base_dir: Path, umask: str) -> None:
 def test_nothing_else_is_left_behind(tape: Tape) -> None:
     tape.call("5", error="Oops")
     tape.close()
+    until((tape.base_dir / ".upkeep").exists)
 
     names = {path.name for path in tape.base_dir.rglob("*") if path.is_file()}
     date = tape.date_file.name[:10]
-    assert names == {".lock", "latest.json", f"{date}.json", f"{date}_all_interactions.json", f"{date}_errors.json"}
+    assert names == {
+        ".lock",
+        ".upkeep",
+        "latest.json",
+        f"{date}.json",
+        f"{date}_all_interactions.json",
+        f"{date}_errors.json",
+    }
 
 
 def test_a_cut_prompt_is_kept_as_text(base_dir: Path) -> None:

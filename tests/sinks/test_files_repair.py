@@ -17,6 +17,7 @@ from sinks_tape import SEED_KEYS, Tape, ended, files, loaded, python, span_ids
 import spantape
 from spantape import jsontext
 from spantape.sinks.files import FileSpanExporter
+from spantape.sinks.files.repair import repair
 
 FOREIGN = [{"id": "one", "timestamp": "2020-01-01T00:00:00", "session_id": 1}, {"id": "two", "messages": [{"a": [1]}]}]
 
@@ -249,7 +250,8 @@ def test_damage_in_the_middle_is_left_alone(exporter: FileSpanExporter, base_dir
     assert not list(base_dir.rglob("*.damaged*"))
 
 
-def test_a_folder_that_was_deleted_comes_back(tape: Tape) -> None:
+def test_a_folder_that_was_deleted_comes_back(taped: Callable[..., Tape]) -> None:
+    tape = taped(upkeep=False)
     tape.call("5")
     tape.flush()
     for path in sorted(tape.base_dir.rglob("*"), reverse=True):
@@ -259,3 +261,24 @@ def test_a_folder_that_was_deleted_comes_back(tape: Tape) -> None:
     assert tape.flush()
 
     assert len(span_ids(tape.base_dir)) == 1
+
+
+def test_a_repair_without_a_record(exporter: FileSpanExporter, base_dir: Path, file: Path) -> None:
+    """Cut anywhere, a file is whole again; and one that is whole is not touched, whoever wrote it."""
+    exporter.export([ended("5", "two")])
+    whole = file.read_bytes()
+    assert repair(base_dir) == []
+    for cut in [*range(30), *range(30, len(whole), 97), *range(len(whole) - 30, len(whole) - 1)]:
+        file.write_bytes(whole[:cut])
+        assert repair(base_dir) == ([] if cut == len(whole) - 1 else [file.relative_to(base_dir)]), cut
+        assert len(loaded(file)) == whole[: cut + 1].count(b"}\n") + whole[: cut + 1].count(b"},\n"), cut
+        assert repair(base_dir) == []
+    for theirs in (json.dumps(FOREIGN), json.dumps(FOREIGN, indent=2), "[]", "dear diary"):
+        file.write_text(theirs)
+        assert repair(base_dir) == []
+        assert file.read_text() == theirs
+
+
+def test_a_repair_of_nothing(base_dir: Path) -> None:
+    assert repair(base_dir) == []
+    assert not base_dir.exists()

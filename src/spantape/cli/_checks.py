@@ -94,6 +94,27 @@ def _folder(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def _records(settings: Settings) -> Iterator[Finding]:
+    """Put right what dead processes have left behind."""
+    from ..sinks.files.presence import settle
+    from ..sinks.files.repair import repair
+
+    folder = settings.base_dir.absolute()
+    try:
+        settled, repaired = settle(folder), repair(folder)
+    except OSError as error:
+        yield Finding(
+            BAD, "records", f"{folder} can't be repaired: {error}", "stop what holds it, or get the right to write"
+        )
+        return
+    if settled:
+        yield Finding(
+            POOR, "records", f"{settled} calls were interrupted: their processes died", "see `spantape ls --errors`"
+        )
+    if repaired:
+        yield Finding(POOR, "records", f"{len(repaired)} files were torn by a crash; they are whole again")
+
+
 def _clock(settings: Settings) -> Iterator[Finding]:
     """Compare the file system's clock with ours: on a network file system they may differ."""
     folder = settings.base_dir.absolute()
@@ -173,6 +194,7 @@ _CHECKS: Iterable[Callable[[Settings], Iterator[Finding]]] = (
     _versions,
     _switches,
     _folder,
+    _records,
     _clock,
     _endpoint,
     _neighbours,

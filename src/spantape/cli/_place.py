@@ -17,13 +17,10 @@ def place(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def run(*args: Any, folder: Path | None, **kwargs: Any) -> Any:
-        return command(*args, recordings=Recordings(folder or _usual()), **kwargs)
+        from ..settings import Settings
+
+        settings = Settings.load()
+        return command(*args, recordings=Recordings(folder or settings.base_dir, settings=settings), **kwargs)
 
     option = click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the records.")
     return option(run)
-
-
-def _usual() -> Path:
-    from ..settings import Settings
-
-    return Settings.load().base_dir

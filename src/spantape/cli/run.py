@@ -38,7 +38,7 @@ def command(folder: Path | None, otlp: str | None, no_content: bool, quiet: bool
         "capture_content": False if no_content else None,
     }
     settings = Settings.load(**given)
-    recordings = Recordings(settings.base_dir)
+    recordings = Recordings(settings.base_dir, settings=settings)
     began = datetime.now().astimezone()
     code = _run(program, _environment(given))
     if not quiet:

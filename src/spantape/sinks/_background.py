@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 import time
-import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from ..guard import guard
-from ._forks import follow
+from ._buffer import Buffer
+from ._forks import flush_when_a_worker_ends, follow
+from ._gauge import Gauge
 
 T = TypeVar("T")
 
 _PULSE = 0.2
-_BATCH = 16  # what is made of 100 at once costs a quarter more each: it is in no cache any more when it is written
-_FULL = 10
 _CALLER_WAITS = 5.0
+_FORK_WAITS = 1.0
+_LONGEST_PAUSE = 30.0
 
 
 class Background(Generic[T]):
     """Hands what is `put` to `write`, in batches, from a daemon thread that starts when there is something to do.
 
     `write(batch, seconds)` takes a batch over and gives whether all that it ever took is written; while it is not, it
-    is called again, with an empty batch if need be. Bounded: at ten times `size`, whoever puts writes; where a write
-    hangs, the oldest go and are counted in `lost`. `pulse(now)` is called every 0.2 s while it gives True, and with
-    True by those who can't wait. A forked child starts empty (what was in the buffer is the parent's to write), after
-    `forget()`.
+    is called again, with an empty batch if need be, after pauses that double up to half a minute. Bounded: while the
+    buffer is full, whoever puts writes, counted in `backpressure`; where a write hangs, the oldest go and are counted
+    in `lost`. `pulse(now)` is called every 0.2 s while it gives True, and with True by those who can't wait. What is
+    there before a fork is written before it, or else by the parent: a forked child starts empty, after `forget()`.
     """
 
     _thread: threading.Thread | None
@@ -40,30 +39,41 @@ class Background(Generic[T]):
     _closed: bool
     _hung: bool
     _held: bool
+    _failures: int
+    _batches: int
 
     def __init__(
         self,
         write: Callable[[Sequence[T], float], bool],
-        *,
-        size: int,
+        buffer: Buffer[T],
         interval: float,
+        *,
         pulse: Callable[[bool], bool],
         forget: Callable[[], None],
     ) -> None:
         self._write, self._pulse, self._forget = write, pulse, forget
-        self._size, self._most, self._interval = size, size * _FULL, interval
-        self._step = min(size, _BATCH)
-        self._items: deque[T] = deque()
-        self.lost = 0
+        self.buffer, self._interval = buffer, interval
+        self.last_flush: float | None = None
+        """When all that had been put was written, by `time.time()`."""
         self._begin()
         follow(self)
 
     def put(self, item: T) -> None:
         """Take an item; safe in a finalizer, since nothing here waits for a lock that this very thread holds."""
-        self._items.append(item)
-        if self._closed or len(self._items) >= self._most:
+        self.buffer.put(item)
+        if self._closed or self.buffer.is_full():
             self._make_room()
-        self.stir(full=len(self._items) >= self._size)
+        self.stir(full=self.buffer.is_due())
+
+    @property
+    def lost(self) -> int:
+        """How many items went unwritten."""
+        return self._lost.value
+
+    @property
+    def backpressure(self) -> int:
+        """How many items found the buffer full, so that the caller's thread wrote."""
+        return self._backpressure.value
 
     def stir(self, *, full: bool = False) -> None:
         """Make sure that the thread runs and is awake; `full` makes it write now."""
@@ -88,9 +98,11 @@ class Background(Generic[T]):
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=_CALLER_WAITS)
-        written = self.flush()
+        written, before = self.flush(), -1
+        while not written and self._batches != before:  # slow, but it goes on
+            before, written = self._batches, self.flush()
         if not written:
-            self._lose(beyond=0)
+            self._lose(self.buffer.clear())
         return written
 
     def _alone(self, work: Callable[[], bool], timeout: float) -> bool | None:
@@ -114,35 +126,37 @@ class Background(Generic[T]):
     def _drain(self, deadline: float) -> bool:
         """Write what is there now: whoever waits for us must not have to wait for what comes meanwhile, too."""
         self._called = False
-        written = True
-        for _ in range(0, max(1, len(self._items)), self._step):
+        there = len(self.buffer)
+        while True:
+            batch = self.buffer.take()
+            there -= len(batch)
             left = deadline - time.monotonic()
-            written = self._write(self._batch(), max(0.0, left))
-            if left <= 0:
-                return written and not self._items
-        return written
-
-    def _batch(self) -> list[T]:
-        batch: list[T] = []
-        while self._items and len(batch) < self._step:
-            batch.append(self._items.popleft())
-        return batch
+            written = self._write(batch, max(0.0, left))
+            self._batches += written
+            if left <= 0 or there <= 0 or not batch:
+                break
+        if written:
+            self.last_flush = time.time()
+        return written and (left > 0 or not self.buffer)
 
     def _make_room(self) -> None:
         """Write in the caller's thread, unless another one makes room first. Where writing hangs, the oldest go."""
-        deadline = time.monotonic() + (0.0 if self._hung else _CALLER_WAITS)
-        while self._closed or len(self._items) >= self._most:
+        self._backpressure.add(not self._closed)
+        waits, before = (0.0 if self._hung else _CALLER_WAITS), self._batches
+        deadline = time.monotonic() + waits
+        while self._closed or self.buffer.is_full():
             written = self._alone(partial(self._drain, deadline), _PULSE)
+            if self._batches != before:  # slow, but it goes on
+                before, deadline = self._batches, time.monotonic() + waits
             self._hung = not written and time.monotonic() >= deadline  # then nobody waits again until it works
             if self._hung:
-                self._lose(beyond=self._most)
+                self._lose(self.buffer.drop())
             if self._hung or written is not None:
                 return
 
-    def _lose(self, beyond: int) -> None:
-        while len(self._items) > beyond:
-            self._items.popleft()
-            self.lost += 1
+    def _lose(self, count: int) -> None:
+        if count:
+            self._lost.add(count)
             guard.warn_once("full", "spantape loses records: a write does not come to an end")
 
     def _start(self) -> None:
@@ -153,7 +167,7 @@ class Background(Generic[T]):
                 thread = threading.Thread(target=self._run, name="spantape", daemon=True)
                 thread.start()
                 self._thread = thread
-                _flush_when_a_worker_ends(self)
+                flush_when_a_worker_ends(self)
         finally:
             self._starting.release()
 
@@ -166,17 +180,21 @@ class Background(Generic[T]):
     def _round(self) -> None:
         busy = self._cycle()
         written = self.flush()
+        self._failures = 0 if written else self._failures + 1
         if written and not busy:
             self._sleep()
 
     def _cycle(self) -> bool:
         """Let one interval pass, or less if the buffer fills up; give whether there is more to do soon."""
-        due = time.monotonic() + self._interval
+        due = time.monotonic() + self._pause()
         full = busy = False
         while not full and not self._closed and time.monotonic() < due:
             full = self._nap(min(_PULSE, self._interval))
             busy = self._is_busy()
         return busy
+
+    def _pause(self) -> float:
+        return min(self._interval * 2.0 ** min(self._failures, 20), max(self._interval, _LONGEST_PAUSE))
 
     def _is_busy(self) -> bool:
         return self._alone(partial(self._pulse, False), _CALLER_WAITS) is True
@@ -190,22 +208,26 @@ class Background(Generic[T]):
     def _sleep(self) -> None:
         self._asleep = True
         # What came just before we said so is seen here, and so is the end.
-        if not (self._items or self._closed or self._is_busy()):
+        if not (self.buffer or self._closed or self._is_busy()):
             self._nap(None)
         self._asleep = False
 
     def _begin(self) -> None:
-        self._items.clear()
+        self.buffer.forget()
+        self._lost, self._backpressure = Gauge(), Gauge()
         # SimpleQueue, because its put() may interrupt itself: a finalizer can end a span at any moment.
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._lock = threading.RLock()
         self._starting = threading.Lock()
         self._thread = None
         self._working = self._asleep = self._called = self._closed = self._hung = self._held = False
+        self._failures = self._batches = 0
         self._forget()
 
     def before_fork(self) -> None:
-        """Wait for the write at hand: a child must not inherit half of one, nor the file lock."""
+        """Write: the parent may end at once, as a daemon's does. And a child must not inherit half of a write."""
+        if self.buffer:
+            self.flush(_FORK_WAITS)
         self._held = self._lock.acquire(timeout=_CALLER_WAITS)
 
     def after_fork_in_parent(self) -> None:
@@ -217,17 +239,3 @@ class Background(Generic[T]):
     def after_fork_in_child(self) -> None:
         """Start empty, with a thread of its own."""
         self._begin()
-
-
-def _flush_when_a_worker_ends(background: Background[Any]) -> None:
-    """Have multiprocessing flush, too: its children end with `os._exit`, and `atexit` is never reached."""
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None:
-        util.Finalize(background, _flush, args=(weakref.ref(background),), exitpriority=0)
-
-
-def _flush(reference: weakref.ref[Background[Any]]) -> None:
-    background = reference()
-    if background is not None:
-        background.flush()
-        background.beat()

@@ -1,10 +1,12 @@
-"""What has to be done around a fork, registered once for everything that buffers, locks or has a thread."""
+"""What has to be done around a fork and at a worker's end, for everything that buffers, locks or has a thread."""
 
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from collections.abc import Callable
+from typing import Protocol
 
 from ..guard import guard
 
@@ -33,3 +35,27 @@ if hasattr(os, "register_at_fork"):
         after_in_parent=_tell("after_fork_in_parent"),
         after_in_child=_tell("after_fork_in_child"),
     )
+
+
+class Flushed(Protocol):
+    """Something that buffers."""
+
+    def flush(self) -> bool:
+        """Write it."""
+
+    def beat(self) -> bool:
+        """Show how things are."""
+
+
+def flush_when_a_worker_ends(thing: Flushed) -> None:
+    """Have multiprocessing flush, too: its children end with `os._exit`, and `atexit` is never reached."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(thing, _flush, args=(weakref.ref(thing),), exitpriority=0)
+
+
+def _flush(reference: weakref.ref[Flushed]) -> None:
+    thing = reference()
+    if thing is not None:
+        thing.flush()
+        thing.beat()

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from ..guard import guard
 from ._background import Background
+from ._buffer import Buffer, Limits, held_by
 from .files.lock import locked
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class LineProcessor(SpanProcessor):
         self.lost = 0
         self._background: Background[ReadableSpan] = Background(
             self._write,
-            size=settings.buffer_size,
-            interval=settings.flush_interval,
+            Buffer(Limits(settings.buffer_size, settings.buffer_bytes), lambda span: held_by(span.attributes)),
+            settings.flush_interval,
             pulse=lambda _: False,
             forget=self._forget,
         )

@@ -16,9 +16,11 @@ from ...guard import guard
 from ...interaction import Interaction, is_ours
 from ...sampling import Sampling
 from ...settings import Settings
+from .._buffer import held_by
 from .._copies import unsaid, whole
 from . import layout
 from .amender import Amender
+from .seal import sealing
 from .writer import WAIT, FileWriter
 
 _MOST = 1000
@@ -33,6 +35,10 @@ class Ended:
     def __init__(self, span: ReadableSpan, rate: float = 1.0) -> None:
         self._span, self._rate = span, rate
         self._made: Interaction | None = None
+
+    def weight(self) -> int:
+        """Give about how many bytes it takes in memory."""
+        return held_by(self._span.attributes)
 
     def interaction(self) -> Interaction:
         """Give the interaction, with its messages as they are on the span."""
@@ -49,17 +55,20 @@ Item: TypeAlias = "Ended | Amendment"
 class FileSpanExporter(SpanExporter):
     """Writes the LLM calls among the spans by session, by date, and the failed ones to `errors/`.
 
-    `base_dir` defaults to the setting of that name. What can't be written at once is logged and tried again with the
-    next export, flush and shutdown, so a processor needs no retry of its own.
+    `base_dir` defaults to the setting of that name, the other settings to what the environment says. What can't be
+    written at once is logged and tried again with the next export, flush and shutdown, so a processor needs no retry
+    of its own.
     """
 
     def __init__(self, base_dir: str | Path | None = None, settings: Settings | None = None) -> None:
         chosen = settings or Settings.load()
         self.base_dir = Path(base_dir) if base_dir is not None else chosen.base_dir
         self.sampling = Sampling.of(chosen)
+        self.writer = FileWriter(self.base_dir, chosen)
+        self.seal = sealing(chosen)
+        """What is done to a record before it is written."""
         self.shown = whole if chosen.file_content else unsaid
         """Gives what of a span is written."""
-        self.writer = FileWriter(self.base_dir)
         self.quiet = False
         """True while a processor of ours writes the same files."""
         self._amender = Amender(self.writer.base_dir, keeps_all=self.sampling.rate >= 1)
@@ -81,7 +90,8 @@ class FileSpanExporter(SpanExporter):
                 continue
             with guard:
                 interaction = one.interaction()
-                self.writer.put(jsontext.dumps(self._amender.record(interaction)), paths(interaction))
+                record = self.seal(self._amender.record(interaction))
+                self.writer.put(jsontext.dumps(record), paths(interaction))
                 continue
             self._unmade += 1
         while len(self._amendments) > _MOST:
@@ -119,13 +129,11 @@ class FileSpanExporter(SpanExporter):
             with guard:
                 record = self._amender.amended(amendment)
                 if record is not None:
-                    self.writer.put(jsontext.dumps(record), paths(Interaction.from_json(record)))
+                    self.writer.put(jsontext.dumps(self.seal(record)), paths(Interaction.from_json(record)))
             written = self.writer.flush(timeout)
         return written
 
 
 def paths(interaction: Interaction) -> list[Path]:
     """Give the files, below the base folder, that an ended call belongs in."""
-    date = interaction.started_on()
-    files = [layout.session_file(interaction.session_id, date), layout.date_file(date)]
-    return [*files, layout.error_file(date)] if interaction.success is False else files
+    return layout.files(interaction.session_id, interaction.started_on(), failed=not interaction.success)

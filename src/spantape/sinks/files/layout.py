@@ -1,7 +1,8 @@
 """Where a record goes: pure functions from what is known of a call to a path under the base folder.
 
 by_session/session_<id>/<date>.json     by_date/<date>_all_interactions.json     errors/<date>_errors.json
-real_time/latest.json                   archive/<name>_<timestamp>.json.gz
+real_time/latest.json                   archive/<name>_<timestamp>.json.gz (.json until it is compressed)
+real_time/processes/<pid>-<random>.calls   what runs in that process, as long as it has .lock locked
 """
 
 from __future__ import annotations
@@ -51,6 +52,22 @@ def error_file(date: str) -> Path:
 def latest_file() -> Path:
     """Give the file of what runs now and what finished last."""
     return Path(REAL_TIME, "latest.json")
+
+
+def files(session_id: str | int | None, date: str, *, failed: bool) -> list[Path]:
+    """Give the files that an ended call belongs in."""
+    found = [session_file(session_id, date), date_file(date)]
+    return [*found, error_file(date)] if failed else found
+
+
+def processes_folder() -> Path:
+    """Give the folder where each process says which calls it runs."""
+    return Path(REAL_TIME, "processes")
+
+
+def upkeep_file() -> Path:
+    """Give the file that stands for the right to tidy up; its time is that of the last tidying."""
+    return Path(".upkeep")
 
 
 def lock_file() -> Path:

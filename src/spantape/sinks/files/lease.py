@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 PATIENCE = 1.0
 _POLL = 0.0002
@@ -48,10 +47,10 @@ class Leases:
     """Waits for readers to finish, but not again and again for one that keeps a file open, like `tail -f`."""
 
     def __init__(self) -> None:
-        self._kept_open: set[Path] = set()
+        self._kept_open: set[str] = set()
 
     @contextmanager
-    def held(self, path: Path, file: int) -> Iterator[None]:
+    def held(self, path: str, file: int) -> Iterator[None]:
         """Keep readers from opening a file, if that can be had within `PATIENCE` seconds."""
         leased = self._wait_for(path, file)
         try:
@@ -60,7 +59,7 @@ class Leases:
             if leased:
                 _give_back(file)
 
-    def _wait_for(self, path: Path, file: int) -> bool:
+    def _wait_for(self, path: str, file: int) -> bool:
         deadline = 0.0 if path in self._kept_open else time.monotonic() + PATIENCE
         self._kept_open.discard(path)
         while True:

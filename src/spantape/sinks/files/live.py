@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ... import jsontext
@@ -17,6 +18,8 @@ from ...jsontext import Json
 from . import layout
 from .arrays import Record
 from .exporter import Ended
+from .presence import Presence, lists, settle_within
+from .seal import Change
 from .writer import FileWriter
 
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
 
 Shown: TypeAlias = "Callable[[ReadableSpan], ReadableSpan]"
 
-_PACE = 1.0
+_PACE = 0.25  # with the background's pulse of 0.2 s: what starts shows within half a second
+_SETTLE_EVERY = 1.0
 _MOST_RUNNING = 500
 _PREVIEW = 500
 _MOST_ITEMS = 50
@@ -43,17 +47,17 @@ class Preview(NamedTuple):
 
 
 class Live:
-    """Keeps `latest.json` up to date, rewriting it once a second at most, and whenever it is told to."""
+    """Keeps `latest.json` up to date, rewriting it four times a second at most, and whenever it is told to."""
 
     _due: float
 
-    def __init__(self, writer: FileWriter, size: int, shown: Shown) -> None:
-        self._writer = writer
-        self._shows = shown
+    def __init__(self, writer: FileWriter, size: int, shown: Shown, seal: Change) -> None:
+        self._writer, self._shows, self._seal = writer, shown, seal
         self._path = writer.base_dir / layout.latest_file()
         self._size = size
         self._running: dict[int, ReadableSpan] = {}
         self._finished: deque[Ended] = deque(maxlen=size)
+        self._presence = Presence(writer)
         self._begin()
 
     def started(self, span: ReadableSpan) -> None:
@@ -88,13 +92,14 @@ class Live:
         """Start anew, in a forked child: what runs in the parent is the parent's."""
         self._running.clear()
         self._finished.clear()
+        self._presence.forget()
         self._begin()
 
     def _begin(self) -> None:
         self._ended: list[Preview] = []
         self._shown: dict[int, tuple[int, Preview]] = {}
-        self._written: list[Preview] = []
-        self._stamp: object = None
+        self._known: dict[Path, tuple[object, list[Preview]]] = {}
+        self._settled = 0.0
         self._changed = False
         self._due = 0.0
 
@@ -107,13 +112,21 @@ class Live:
 
     def _write(self) -> None:
         finished = [self._finished.popleft() for _ in range(len(self._finished))]
-        ended = [preview for call in finished for preview in _previews(call.interaction)]
+        ended = [preview for call in finished for preview in self._previews(call.interaction)]
         self._ended = [*self._ended, *ended][-self._size :]
         shown = dict(self._still_running())
+        self._presence.tell([preview.line for _, preview in shown.values()])
+        self._settle()
         previews = self._merged([*self._others(), *self._ended, *(preview for _, preview in shown.values())])
         self._writer.replace(layout.latest_file(), [preview.line for preview in previews])
         self._ended, self._shown = [], shown  # only now: until it is written, it is still to be
-        self._written, self._stamp = previews, self._stamped()
+        self._known[self._path] = _stamp(self._path), previews
+
+    def _settle(self) -> None:
+        """Look for calls whose process died."""
+        if time.monotonic() >= self._settled:
+            settle_within(self._writer)
+            self._settled = time.monotonic() + _SETTLE_EVERY
 
     def _still_running(self) -> Iterator[tuple[int, tuple[int, Preview]]]:
         for key, span in self._running.copy().items():
@@ -121,42 +134,50 @@ class Live:
             if extent == self._extent_shown(key):
                 yield key, self._shown[key]
             else:
-                for preview in _previews(partial(self._made, span)):
+                for preview in self._previews(partial(self._made, span)):
                     yield key, (extent, preview)
+
+    def _previews(self, interaction: Callable[[], Interaction]) -> Iterator[Preview]:
+        # The call's own thread may be changing the attributes at this very moment: then it is for the next time.
+        with guard, suppress(KeyError, RuntimeError):
+            yield _shortened(interaction(), self._seal)
 
     def _made(self, span: ReadableSpan) -> Interaction:
         return Interaction.from_span(self._shows(span), verbatim=True)
 
     def _merged(self, found: list[Preview]) -> list[Preview]:
-        previews = sorted({preview.id: preview for preview in found}.values(), key=lambda preview: preview.timestamp)
+        known = {preview.id: preview for preview in sorted(found, key=lambda preview: not preview.runs)}
+        previews = sorted(known.values(), key=lambda preview: preview.timestamp)
         running = [preview for preview in previews if preview.runs]
         finished = [preview for preview in previews if not preview.runs]
         return running[-_MOST_RUNNING:] + finished[-self._size :]
 
-    def _others(self) -> list[Preview]:
-        """Give what is in the file but for the running calls of ours: those are known better here."""
-        stamp = self._stamped()
-        if stamp != self._stamp:
-            self._written = list(_read(self._path.read_bytes())) if stamp else []
-        ours = {preview.id for _, preview in self._shown.values()}
-        return [preview for preview in self._written if not (preview.runs and preview.id in ours)]
+    def _others(self) -> Iterator[Preview]:
+        """Give what has finished, by this file, and what runs in other processes, by theirs."""
+        ours = self._writer.base_dir / self._presence.calls
+        known = {file: self._previews_in(file) for file in (self._path, *lists(self._writer.base_dir)) if file != ours}
+        self._known = known
+        for file, (_, previews) in known.items():
+            yield from (preview for preview in previews if preview.runs == (file != self._path))
 
-    def _stamped(self) -> object:
-        """Give what changes whenever another process writes the file; None when there is none."""
-        with suppress(FileNotFoundError):
-            state = self._path.stat()
-            return state.st_ino, state.st_mtime_ns, state.st_size
-        return None
+    def _previews_in(self, file: Path) -> tuple[object, list[Preview]]:
+        """Read a file, unless it is as it was."""
+        stamp = _stamp(file)
+        if file in self._known and self._known[file][0] == stamp:
+            return self._known[file]
+        return stamp, list(_read(file.read_bytes())) if stamp else []
+
+
+def _stamp(file: Path) -> object:
+    """Give what changes whenever a file is replaced; None when there is none."""
+    with suppress(FileNotFoundError):
+        state = file.stat()
+        return state.st_ino, state.st_mtime_ns, state.st_size
+    return None
 
 
 def _extent(span: ReadableSpan) -> int:
     return len(span.attributes or ())
-
-
-def _previews(interaction: Callable[[], Interaction]) -> Iterator[Preview]:
-    # The call's own thread may be changing the attributes at this very moment: then it is for the next time.
-    with guard, suppress(KeyError, RuntimeError):
-        yield _shortened(interaction())
 
 
 def _read(data: bytes) -> Iterator[Preview]:
@@ -177,13 +198,15 @@ def _preview(record: Record) -> Preview:
     return Preview(record["id"], str(record["timestamp"]), runs, jsontext.dumps(record))
 
 
-def _shortened(interaction: Interaction) -> Preview:
+def _shortened(interaction: Interaction, seal: Change) -> Preview:
     record = interaction.to_json()
     record |= dict.fromkeys(_LEFT_OUT) | {key: _short(record[key]) for key in ("prompt", "response")}
     record["metadata"] = {**record["metadata"], "pid": os.getpid()}
     record["request"] = {key: value for key, value in record["request"].items() if isinstance(value, (str, int, float))}
-    preview = _preview(record)  # short enough in most cases: to look at each value takes several times as long
-    return preview if len(preview.line) <= _SMALL else _preview({key: _short(value) for key, value in record.items()})
+    preview = _preview(seal(record))  # short enough in most cases: to look at each value takes several times as long
+    if len(preview.line) <= _SMALL:
+        return preview
+    return _preview(seal({key: _short(value) for key, value in record.items()}))
 
 
 def _short(value: Json) -> Json:

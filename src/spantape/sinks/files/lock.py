@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -11,10 +12,28 @@ from typing import IO
 
 import portalocker
 
+from .._forks import follow
+
 _POLL = 0.005
 _ALONE = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
 
 _here = threading.local()
+
+
+class Held:
+    """The locks of all threads: a forked child must close those that it did not take, or they outlive their owner."""
+
+    def __init__(self) -> None:
+        self.files: set[IO[bytes]] = set()
+        follow(self)
+
+    def after_fork_in_child(self) -> None:
+        """Close them; the parent's stay locked."""
+        while self.files:
+            self.files.pop().close()
+
+
+_held = Held()
 
 
 def is_held_here() -> bool:
@@ -28,14 +47,35 @@ def locked(path: Path, timeout: float) -> Iterator[None]:
 
     The operating system gives it back when a process dies.
     """
-    with path.open("r+b", buffering=0) as file:
+    file = hold(path, timeout)
+    _here.held = True
+    try:
+        yield
+    finally:
+        _here.held = False
+        let_go(file)
+
+
+def hold(path: Path, timeout: float = 0.0) -> IO[bytes]:
+    """Take the same lock until `let_go`; it keeps this thread from nothing."""
+    file = path.open("r+b", buffering=0)
+    try:
         _wait_for(file, time.monotonic() + timeout)
-        _here.held = True
-        try:
-            yield
-        finally:
-            _here.held = False
-            portalocker.unlock(file)  # closing is not enough: a child forked by another thread may have it open too
+        if os.fstat(file.fileno()).st_nlink == 0:  # whoever comes now would lock another file than we have
+            raise FileNotFoundError(f"{path} was deleted")
+    except OSError:
+        file.close()
+        raise
+    _held.files.add(file)
+    return file
+
+
+def let_go(file: IO[bytes]) -> None:
+    """Give back what `hold` gave."""
+    _held.files.discard(file)
+    if not file.closed:  # as it is in a forked child
+        portalocker.unlock(file)  # closing is not enough: a child forked by another thread may have it open too
+        file.close()
 
 
 def _wait_for(file: IO[bytes], deadline: float) -> None:

@@ -14,12 +14,15 @@ from ... import moments
 from ...errors import QueryError
 from ...filter import Filter, began
 from ...jsontext import Json
+from ...settings import Settings
 from . import health, layout, search, statistics, storage, tally
 from .arrays import Record
 from .backup import Backup, backup
 from .catalog import Catalog
 from .fold import folded, identity
 from .lines import Lines
+from .presence import settle
+from .seal import opening, opening_lines
 from .summaries import Summaries
 
 if TYPE_CHECKING:
@@ -39,8 +42,10 @@ class Recordings:
     written, and holds no more than that in memory.
     """
 
-    def __init__(self, base_dir: Path, condition: Condition = lambda: None) -> None:
+    def __init__(self, base_dir: Path, condition: Condition = lambda: None, settings: Settings | None = None) -> None:
         self.base_dir = Path(base_dir)
+        self._open = opening(settings or Settings())
+        self._opened_lines = opening_lines(settings or Settings())
         self._condition = condition
         self._catalog = Catalog(self.base_dir)
         self._summaries = Summaries(self._catalog)
@@ -72,6 +77,7 @@ class Recordings:
 
     def iter_errors(self, date: str | None = None, days: int = 7, where: Filter = _ALL) -> Iterator[Record]:
         """Give the failed calls of one day, or without a date those of the last `days` days."""
+        settle(self.base_dir)
         if date is not None:
             return self._read([layout.error_file(layout.day(date))], where)
         first = Date.fromordinal(max(1, Date.today().toordinal() + 1 - _count("days", days)))
@@ -101,6 +107,7 @@ class Recordings:
 
     def get_running_interactions(self) -> list[Record]:
         """Give the calls that run at this moment (their content shortened), oldest first."""
+        settle(self.base_dir)
         return sorted(filter(_runs, self._read([layout.latest_file()], _ALL)), key=_when)
 
     def reprice(self, records: Iterable[Record] | None = None, **settings: Any) -> Repricing:
@@ -121,7 +128,8 @@ class Recordings:
         Raises:
             QueryError: More than one id begins so, or none of the newest 4 GB.
         """
-        return search.find(self._catalog, name, self.iter_latest)
+        found = search.find(self._catalog, name, self.iter_latest)
+        return None if found is None else self._open(found)
 
     def get_statistics(self, where: Filter = _ALL) -> dict[str, Json]:
         """Give counts, tokens, cost and latency, as a whole and by model, provider, user and day.
@@ -153,13 +161,13 @@ class Recordings:
     def _read(self, paths: Iterable[Path], where: Filter) -> Iterator[Record]:
         for path in _between(paths, where):
             with self._opened(path) as files:
-                yield from where.read(folded(files))
+                yield from where.read(self._opened_lines(folded(files)))
 
     def _backwards(self, path: Path, where: Filter) -> Iterator[Record]:
         seen: set[int] = set()
         with self._opened(path) as files:
             lines = (line for file in reversed(files) for line in file.backwards())
-            yield from where.read(line for line in lines if _is_new(line, seen))
+            yield from where.read(self._opened_lines(line for line in lines if _is_new(line, seen)))
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[list[Lines]]:

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 from ...guard import guard
+from ...settings import Settings
 from .._forks import follow
-from . import arrays, layout
+from . import arrays, disk, layout
 from .lease import Leases
 from .lock import is_held_here, locked
+from .rotation import rotate
 
 Entry: TypeAlias = tuple[bytes, tuple[Path, ...]]
 """A record and the files that it is still to be written to."""
 
 WAIT = 10.0
 
-_MOST = 1000
+_MOST = 10_000
+_MOST_PLACES = 1000
+_FULL = -1
 
 
 class FileWriter:
     """Writes below one folder, safely beside every other thread and process that does.
 
     Appending costs the same however large the file is: the closing bracket is overwritten. What can't be written waits
-    for the next flush; beyond 1000 records the oldest are given up and counted in `lost`. Folders are made with mode
-    0700, files with 0600.
+    for the next flush; beyond 10,000 records, or `buffer_bytes`, the oldest are given up and counted in `lost`. A file
+    that would grow beyond `max_file_size` goes to the archive first. Folders are made with mode 0700, files with 0600.
     """
 
-    def __init__(self, base_dir: Path) -> None:
+    def __init__(self, base_dir: Path, settings: Settings | None = None) -> None:
+        chosen = settings or Settings()
         self.base_dir = Path(base_dir).absolute()
-        self.lost = 0
+        self.lost = self.errors = self.rotations = 0
+        self._most_bytes, self._max_file_size = chosen.buffer_bytes, chosen.max_file_size
+        self._sync: disk.Sync = os.fsync if chosen.durable else disk.no_sync
         self._lock = self.base_dir / layout.lock_file()
         self._leases = Leases()
+        self._places: dict[Path, str] = {}
         self._begin()
         follow(self)
 
@@ -47,10 +56,22 @@ class FileWriter:
     def _begin(self) -> None:
         self._incoming: deque[Entry] = deque()
         self._unwritten: list[Entry] = []
+        self.since: float | None = None
+        """Since when something waits, by `time.monotonic()`."""
 
     def put(self, line: bytes, paths: Sequence[Path]) -> None:
         """Take a record, as JSON, for files given by their paths below the base folder."""
         self._incoming.append((line, tuple(paths)))
+        self.since = self.since or time.monotonic()
+
+    def __len__(self) -> int:
+        """Give how many records wait."""
+        return len(self._incoming) + len(self._unwritten)
+
+    @property
+    def weight(self) -> int:
+        """How many bytes those have."""
+        return sum(len(line) for line, _ in [*self._incoming.copy(), *self._unwritten])
 
     def flush(self, timeout: float = WAIT) -> bool:
         """Write what was put; False while something of it waits."""
@@ -64,28 +85,36 @@ class FileWriter:
             except OSError as error:
                 self.excuse(error)
                 self._keep_some()
-        return not self._waits()
+        if self._waits():
+            return False
+        self.since = None
+        return True
 
     @contextmanager
     def locked(self, timeout: float = WAIT) -> Iterator[None]:
         """Keep every other writer out; raises `OSError`."""
         if not self._lock.exists():
-            self._folder(self.base_dir)
-            _create(self._lock, b"")
+            disk.folder(self.base_dir, self.base_dir)
+            disk.create(self._lock)
         with locked(self._lock, timeout):
             yield
 
-    def replace(self, path: Path, lines: Sequence[bytes]) -> None:
+    def replace(self, path: Path, lines: Sequence[bytes], sync: disk.Sync = disk.no_sync) -> None:
         """Put a whole new array in a file's place, at once; to be called inside `locked()`."""
         target = self.base_dir / path
-        self._folder(target.parent)
-        fresh = target.with_suffix(".tmp")
-        try:
-            _create(fresh, arrays.closed(arrays.OPEN, lines) if lines else b"[]\n")
-            fresh.replace(target)
-        except OSError:
-            fresh.unlink(missing_ok=True)
-            raise
+        disk.folder(target.parent, self.base_dir)
+        disk.replace(target, lines, sync)
+
+    def append(self, path: Path, lines: Sequence[bytes]) -> None:
+        """Write behind the records of a file, whatever state it is in; to be called inside `locked()`."""
+        target = self._place(path)
+        end = self._extend(target, lines, self._max_file_size)
+        if end == _FULL:
+            end = self._extend_another(path, target, lines)
+        if end is None:
+            disk.put_aside(Path(target))
+        if not end:
+            self.replace(path, lines, self._sync)
 
     def give_up(self) -> None:
         """Count what still waits as lost, at the very end."""
@@ -94,6 +123,7 @@ class FileWriter:
 
     def excuse(self, error: OSError) -> None:
         """Say once why something is not written."""
+        self.errors += 1
         place = self.base_dir
         guard.warn_once(
             f"write {type(error).__name__}", "spantape can't write to %s (%s); it will try again", place, error
@@ -103,104 +133,95 @@ class FileWriter:
         return bool(self._incoming or self._unwritten)
 
     def _write(self) -> None:
-        """Write to every file that can be written to."""
+        """Write all that waits."""
         while self._incoming:
             self._unwritten.append(self._incoming.popleft())
+        left = [entry for batch in self._batches(self._unwritten) for entry in self._left_of(batch)]
+        kept = self._bounded(left)
+        self._unwritten = kept
+        self._lose(len(left) - len(kept))
+
+    def _batches(self, entries: list[Entry]) -> Iterator[list[Entry]]:
+        """Give the entries in parts that fit into a file each."""
+        batch: list[Entry] = []
+        room = self._max_file_size
+        for entry in entries:
+            room -= len(entry[0]) + len(arrays.SEPARATOR)
+            if room < 0 and batch:
+                yield batch
+                batch, room = [], self._max_file_size - len(entry[0])
+            batch.append(entry)
+        yield batch
+
+    def _left_of(self, entries: list[Entry]) -> list[Entry]:
+        """Write to every file that can be written to; give what is left."""
         files: dict[Path, list[bytes]] = {}
-        for line, paths in self._unwritten:
+        for line, paths in entries:
             for path in paths:
                 files.setdefault(path, []).append(line)
         failed = {path for path, lines in files.items() if not self._is_appended(path, lines)}
-        left = [(line, tuple(path for path in paths if path in failed)) for line, paths in self._unwritten]
-        left = [(line, paths) for line, paths in left if paths]
-        self._unwritten = left[-_MOST:]
-        self._lose(len(left) - _MOST)
+        left = [(line, tuple(path for path in paths if path in failed)) for line, paths in entries]
+        return [(line, paths) for line, paths in left if paths]
+
+    def _bounded(self, entries: list[Entry]) -> list[Entry]:
+        """Give the newest of the entries, as many as may wait."""
+        room = self._most_bytes
+        for count, (line, _) in enumerate(reversed(entries)):
+            room -= len(line)
+            if count == _MOST or room < 0:
+                return entries[len(entries) - count :]
+        return entries
 
     def _is_appended(self, path: Path, lines: Sequence[bytes]) -> bool:
         try:
-            self._append(self.base_dir / path, lines)
+            self.append(path, lines)
         except OSError as error:
             self.excuse(error)
             return False
         return True
 
-    def _append(self, path: Path, lines: Sequence[bytes]) -> None:
-        end = self._extend(path, lines)
-        if end is None:
-            _put_aside(path)
-        if not end:
-            self.replace(path, lines)
+    def _place(self, path: Path) -> str:
+        """Give where a file is, as text: to make a path anew each time costs as much as to write to it."""
+        place = self._places.get(path)
+        if place is None:
+            if len(self._places) >= _MOST_PLACES:
+                self._places.clear()
+            place = self._places[path] = str(self.base_dir / path)
+        return place
 
-    def _extend(self, path: Path, lines: Sequence[bytes]) -> int | None:
-        """Write behind the records of a file; gives where they ended, with 0 and None there was nothing to extend."""
+    def _extend_another(self, path: Path, target: str, lines: Sequence[bytes]) -> int | None:
+        """Archive a file that would grow too large, so that the next one begins; where that can't be done, it grows."""
         try:
-            with _opened(path) as file:
+            self.rotations += rotate(self.base_dir, path)
+        except OSError as error:  # Windows: someone reads it
+            guard.warn_once(f"rotate {path}", "spantape can't archive %s yet, so it grows (%s)", path, error)
+        return self._extend(target, lines)
+
+    def _extend(self, target: str, lines: Sequence[bytes], most: float = math.inf) -> int | None:
+        """Write behind the records of a file; gives where they ended.
+
+        With 0 and None there was nothing to extend; with `_FULL` it would have become larger than `most`.
+        """
+        try:
+            with disk.opened(target) as file:
                 end = arrays.end_of(file)
                 if end:
-                    with self._leases.held(path, file):
-                        _overwrite(file, end, arrays.closed(arrays.SEPARATOR, lines))
+                    data = arrays.closed(arrays.SEPARATOR, lines)
+                    if end + len(data) > most:
+                        return _FULL
+                    with self._leases.held(target, file):
+                        disk.overwrite(file, end, data, self._sync)
                 return end
         except FileNotFoundError:
             return 0
 
     def _keep_some(self) -> None:
-        excess = len(self._incoming) - _MOST
-        for _ in range(excess):
-            self._incoming.popleft()
-        self._lose(excess)
+        entries = [*self._unwritten, *(self._incoming.popleft() for _ in range(len(self._incoming)))]
+        kept = self._bounded(entries)
+        self._unwritten = kept
+        self._lose(len(entries) - len(kept))
 
     def _lose(self, count: int) -> None:
         if count > 0:
             self.lost += count
             guard.warn_once("lost", "spantape lost %d records that it could not write to %s", count, self.base_dir)
-
-    def _folder(self, path: Path) -> None:
-        if path.is_dir():
-            return
-        if path == self.base_dir:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        else:
-            self._folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
-        path.chmod(0o700)  # whatever the umask
-
-
-def _overwrite(file: int, end: int, data: bytes) -> None:
-    """Write from the end of the last record on, and close the array."""
-    if os.fstat(file).st_size > end + len(data):
-        os.ftruncate(file, end)
-    try:
-        _write_at(file, end, data)
-    except OSError:
-        with suppress(OSError):  # a full disk: close the array again, in the room that it had
-            os.ftruncate(file, end + len(arrays.CLOSE))
-            _write_at(file, end, arrays.CLOSE)
-        raise
-
-
-def _create(path: Path, data: bytes) -> None:
-    with _opened(path, os.O_CREAT | os.O_TRUNC) as file:
-        path.chmod(0o600)  # whatever the umask
-        _write_at(file, 0, data)
-
-
-def _put_aside(path: Path) -> None:
-    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-    path.rename(aside)
-    guard.warn_once(str(path), "spantape found no JSON array in %s and moved the file to %s", path, aside)
-
-
-@contextmanager
-def _opened(path: Path, flags: int = 0) -> Iterator[int]:
-    file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) | flags, 0o600)
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-def _write_at(file: int, position: int, data: bytes) -> None:
-    os.lseek(file, position, os.SEEK_SET)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]

@@ -1,0 +1,208 @@
+"""What the file recorder costs, beside the least that writing the same bytes can cost; and what it holds in memory.
+
+    python benchmarks/recorder.py [--rounds 11] [--write docs/performance.md] [--check]
+
+Ratios in one run: bare and recorded rounds alternate in one process. CPU time of all threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+
+from spantape.interaction import Interaction
+from spantape.settings import Settings
+from spantape.sinks.files import FileSpanExporter, FileSpanProcessor, Recordings
+from spantape.sinks.files.exporter import Ended, paths
+
+SESSIONS, RECORDS, BYTES = 100, 3000, 3000
+AT_MOST = 6.0
+SLOW = 0.0015  # seconds a record
+BEGIN, END = "<!-- recorder: begin -->", "<!-- recorder: end -->"
+
+
+def spans(count: int, size: int = BYTES) -> list[ReadableSpan]:
+    """Make ended spans, their sessions interleaved, with records of about `size` bytes."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    tracer = provider.get_tracer("spantape.benchmark")
+    return [one(tracer, f"session-{number % SESSIONS}", size) for number in range(count)]
+
+
+def one(tracer: object, session: str, size: int) -> ReadableSpan:
+    said = "The quick brown fox jumps over the lazy dog. " * (size // 45)
+    text = said[: max(10, (size - 1600) // 3)]  # a prompt stands in its record twice: as a text, and in the messages
+    span = tracer.start_span("chat gpt-4o-mini", attributes=attributes(session, text))  # type: ignore[attr-defined]
+    span.end()
+    return span  # type: ignore[no-any-return]
+
+
+def attributes(session: str, text: str) -> dict[str, object]:
+    asked = [{"role": "user", "parts": [{"type": "text", "content": text}]}]
+    answered = [{"role": "assistant", "parts": [{"type": "text", "content": text[: len(text) // 2]}]}]
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
+        "gen_ai.response.id": "chatcmpl-1234567890",
+        "gen_ai.response.finish_reasons": ["stop"],
+        "gen_ai.input.messages": json.dumps(asked),
+        "gen_ai.output.messages": json.dumps(answered),
+        "gen_ai.usage.input_tokens": 1234,
+        "gen_ai.usage.output_tokens": 234,
+        "server.address": "api.openai.com",
+        "server.port": 443,
+        "session.id": session,
+    }
+
+
+def bare(records: list[tuple[dict[str, object], list[str]]], base_dir: Path) -> float:
+    """Give the CPU seconds of `orjson.dumps` and one `os.write` to each file, all of them open already."""
+    opened: dict[str, int] = {}
+    for _, names in records:
+        for name in names:
+            if name not in opened:
+                file = base_dir / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                opened[name] = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    began = time.process_time()
+    for record, names in records:
+        line = orjson.dumps(record)
+        for name in names:
+            os.write(opened[name], line)
+    took = time.process_time() - began
+    for number in opened.values():
+        os.close(number)
+    return took
+
+
+def recorded(ended: list[ReadableSpan], base_dir: Path, **settings: object) -> float:
+    """Give the CPU seconds from the end of the calls to the end of the last write."""
+    with recorder(base_dir, **settings) as processor:
+        began = time.process_time()
+        for span in ended:
+            processor.on_start(span)  # type: ignore[arg-type]
+            processor.on_end(span)
+        assert processor.force_flush()
+        return time.process_time() - began
+
+
+@contextmanager
+def recorder(base_dir: Path, **settings: object) -> Iterator[FileSpanProcessor]:
+    chosen = Settings.load(base_dir=base_dir, upkeep=False, **settings)
+    processor = FileSpanProcessor(FileSpanExporter(settings=chosen), chosen)
+    yield processor
+    processor.shutdown()
+    assert processor.lost == 0
+
+
+def ratios(rounds: int) -> tuple[list[float], list[float], float]:
+    """Give the CPU µs of a record, bare and recorded, round by round; and how many bytes a record has."""
+    ended = spans(RECORDS)
+    whole = [Interaction.from_span(span) for span in ended]
+    records = [(one.to_json(), [str(path) for path in paths(one)]) for one in whole]
+    took: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            gc.collect()
+            took[0].append(bare(records, Path(folder, "bare")) / RECORDS * 1e6)
+            gc.collect()
+            took[1].append(recorded(ended, Path(folder, "recorded")) / RECORDS * 1e6)
+    return *took, statistics.mean(len(orjson.dumps(record)) for record, _ in records)
+
+
+class Overload(NamedTuple):
+    """What came of it."""
+
+    megabytes: float
+    waited: int
+    lost: int
+    written: int
+
+
+def overload(count: int) -> Overload:
+    """Record as fast as a thread can, while a record takes ten times as long to write as it does."""
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = Settings.load(base_dir=folder, upkeep=False)
+        exporter = FileSpanExporter(settings=chosen)
+        write = exporter.write
+
+        def slowly(calls: Sequence[Ended], timeout: float = 10.0) -> bool:
+            time.sleep(SLOW * len(calls))
+            return write(calls, timeout)
+
+        exporter.write = slowly  # type: ignore[method-assign]
+        processor = FileSpanProcessor(exporter, chosen)
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(processor)
+        tracer, before = provider.get_tracer("spantape.benchmark"), peak()
+        for number in range(count):
+            one(tracer, f"session-{number % SESSIONS}", BYTES)
+        condition = processor.condition()
+        provider.shutdown()
+        written = sum(1 for _ in Recordings(Path(folder)).iter_all())
+        return Overload((peak() - before) / (1 << 20), condition.backpressure_count, processor.lost, written)
+
+
+def peak() -> int:
+    """Give the most memory there ever was, in bytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def page(rounds: int, records: int) -> tuple[str, bool]:
+    """Give the table, and whether all targets hold."""
+    flood = overload(records)
+    least, took, size = ratios(rounds)
+    ratio = statistics.median(mine / bare for mine, bare in zip(took, least, strict=True))
+    verdict = "yes" if ratio <= AT_MOST else "**no**"
+    nothing_lost = flood.lost == 0 and flood.written == records
+    lines = [
+        f"| CPU of a record ({size:.0f} bytes, {SESSIONS} sessions interleaved) | µs |",
+        "| --- | ---: |",
+        f"| `orjson.dumps`, and `os.write` to its two files, which stay open | {statistics.median(least):.1f} |",
+        f"| spantape, from the end of the span to the end of the last write | {statistics.median(took):.1f} |",
+        "",
+        "| target | measured | at most | holds |",
+        "| --- | ---: | ---: | --- |",
+        f"| CPU of a record, against the bare write | {ratio:.1f} × | {AT_MOST:g} × | {verdict} |",
+        f"| Memory gained while writing is ten times as slow, {records} records | {flood.megabytes:.0f} MB | 64 MB | "
+        f"{'yes' if flood.megabytes <= 64 else '**no**'} |",
+        f"| Records lost by that ({flood.waited} calls wrote themselves) | {flood.lost} | 0 | "
+        f"{'yes' if nothing_lost else '**no**'} |",
+    ]
+    return "\n".join(lines), ratio <= AT_MOST and nothing_lost and flood.megabytes <= 64
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--records", type=int, default=10_000, help="of the overload")
+    parser.add_argument("--write", type=Path, help="put the tables into this page, between its two marks")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
+    asked = parser.parse_args()
+    text, holds = page(asked.rounds, asked.records)
+    print(text)
+    if asked.write:
+        known = asked.write.read_text(encoding="utf-8")
+        before, _, rest = known.partition(BEGIN)
+        asked.write.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    return int(asked.check and not holds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

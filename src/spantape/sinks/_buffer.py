@@ -1,0 +1,105 @@
+"""What waits to be written: bounded in records and in bytes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from sys import getsizeof
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from ._gauge import Gauge
+
+T = TypeVar("T")
+
+_FULL = 10
+_SPAN = 2000
+_BATCH_BYTES = 1024 * 1024
+
+
+class Limits(NamedTuple):
+    """Due is what holds `size` records or a tenth of `bytes`, full what holds ten times `size` or all of `bytes`."""
+
+    size: int
+    bytes: int
+
+
+class Buffer(Generic[T]):
+    """First in, first out; every method may be called from any thread, and in a finalizer."""
+
+    def __init__(self, limits: Limits, weigh: Callable[[T], int]) -> None:
+        self._weigh = weigh
+        self._due, self._due_bytes = limits.size, limits.bytes // _FULL
+        self._full, self._full_bytes = limits.size * _FULL, limits.bytes
+        self.forget()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def bytes(self) -> int:
+        """What the items weigh."""
+        return self._bytes.value
+
+    @property
+    def oldest(self) -> float | None:
+        """When the first of the items came, by `time.monotonic()`."""
+        try:
+            return self._items[0][2]
+        except IndexError:
+            return None
+
+    def is_due(self) -> bool:
+        """Say whether it should be written now."""
+        return len(self._items) >= self._due or self.bytes >= self._due_bytes
+
+    def is_full(self) -> bool:
+        """Say whether nothing more should be put."""
+        return len(self._items) >= self._full or self.bytes >= self._full_bytes
+
+    def put(self, item: T) -> None:
+        """Add an item."""
+        weight = self._weigh(item)
+        self._bytes.add(weight)
+        self._items.append((item, weight, time.monotonic()))
+
+    def take(self) -> list[T]:
+        """Take out the first ones: the more wait, the more go to each file at once."""
+        batch: list[T] = []
+        weight = 0
+        while weight < _BATCH_BYTES and (found := self._pop()):
+            batch.append(found[0])
+            weight += found[1]
+        return batch
+
+    def drop(self) -> int:
+        """Forget the oldest of what is too much; gives how many those were."""
+        dropped = 0
+        while (len(self._items) > self._full or self.bytes > self._full_bytes) and self._pop():
+            dropped += 1
+        return dropped
+
+    def clear(self) -> int:
+        """Forget all; gives how many those were."""
+        dropped = 0
+        while self._pop():
+            dropped += 1
+        return dropped
+
+    def forget(self) -> None:
+        """Start anew, in a forked child, where a thread that held something may be gone."""
+        self._items: deque[tuple[T, int, float]] = deque()
+        self._bytes = Gauge()
+
+    def _pop(self) -> tuple[T, int, float] | None:
+        try:
+            found = self._items.popleft()
+        except IndexError:  # another thread was faster
+            return None
+        self._bytes.add(-found[1])
+        return found
+
+
+def held_by(attributes: Mapping[str, Any] | None) -> int:
+    """Give about how many bytes a span with these attributes takes in memory."""
+    return _SPAN + sum(map(getsizeof, (attributes or {}).values()))

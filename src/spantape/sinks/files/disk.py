@@ -1,0 +1,105 @@
+"""The few steps on disk that everything here is made of: private files, whole arrays, durable if that is asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+from ...guard import guard
+from . import arrays
+
+Sync: TypeAlias = Callable[[int], object]
+"""What is done with an open file after a write: `os.fsync`, or nothing."""
+
+
+_FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0)
+
+
+def no_sync(_: int) -> None:
+    """Leave it to the operating system when a write gets to the disk."""
+
+
+@contextmanager
+def opened(path: str | Path, flags: int = 0) -> Iterator[int]:
+    """Open a file for reading and writing, by its number."""
+    file = os.open(path, _FLAGS | flags, 0o600)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def create(path: Path, data: bytes = b"", sync: Sync = no_sync) -> None:
+    """Make a file that only its owner can read, or empty the one that is there."""
+    with opened(path, os.O_CREAT | os.O_TRUNC) as file:
+        path.chmod(0o600)  # whatever the umask
+        _write_at(file, 0, data)
+        sync(file)
+
+
+def replace(path: Path, lines: Sequence[bytes], sync: Sync = no_sync) -> None:
+    """Put a whole new array in a file's place, at once."""
+    fresh = path.with_suffix(".tmp")
+    try:
+        create(fresh, arrays.closed(arrays.OPEN, lines) if lines else b"[]\n", sync)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    if sync is not no_sync:
+        _sync_folder(path.parent)
+
+
+def overwrite(file: int, end: int, data: bytes, sync: Sync = no_sync) -> None:
+    """Write from the end of the last record on, and close the array."""
+    if os.fstat(file).st_size > end + len(data):
+        os.ftruncate(file, end)
+    try:
+        _write_at(file, end, data)
+        sync(file)
+    except OSError:
+        with suppress(OSError):  # a full disk: close the array again, in the room that it had
+            os.ftruncate(file, end + len(arrays.CLOSE))
+            _write_at(file, end, arrays.CLOSE)
+        raise
+
+
+def folder(path: Path, base_dir: Path) -> None:
+    """Make a folder at or below `base_dir`, for its owner alone."""
+    if path.is_dir():
+        return
+    if path == base_dir:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        folder(path.parent, base_dir)
+    path.mkdir(mode=0o700, exist_ok=True)
+    path.chmod(0o700)  # whatever the umask
+
+
+def put_aside(path: Path) -> None:
+    """Move a file out of the way that is no array."""
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    path.rename(aside)
+    guard.warn_once(str(path), "spantape found no JSON array in %s and moved the file to %s", path, aside)
+
+
+def _write_at(file: int, position: int, data: bytes) -> None:
+    os.lseek(file, position, os.SEEK_SET)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a file's name durable, too; Windows does that by itself."""
+    if sys.platform != "win32":
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
