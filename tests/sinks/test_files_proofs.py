@@ -85,7 +85,7 @@ def test_a_read_only_folder(base_dir: Path) -> None:
     script = """
         import os, sys
         from pathlib import Path
-        from sinks_tape import Tape, span_ids
+        from sinks_tape import Tape, span_ids, until
 
         base_dir = Path(sys.argv[1])
         warm = Tape(base_dir.parent / "warm")  # what is imported late must be there before the permissions are gone
@@ -105,8 +105,9 @@ def test_a_read_only_folder(base_dir: Path) -> None:
         base_dir.chmod(0o500)
         ids += [tape.call("5") for _ in range(50)]
         assert not tape.flush()
+        until(lambda: tape.processor.condition().queue_depth == 50)  # the thread may just be trying again
         condition = tape.processor.condition()
-        assert (condition.queue_depth, condition.lost) == (50, 0)
+        assert condition.lost == 0
         assert condition.write_errors > 0 and condition.buffered_bytes > 50_000
         for path in [base_dir, *folders]:
             path.chmod(0o700)
