@@ -176,8 +176,11 @@ class Interaction:
 
 def is_ours(span: ReadableSpan) -> bool:
     """Say whether a span tells an LLM call that we instrumented; agents and tools make calls, and are none."""
-    found = span.attributes or {}
-    return has_our_scope(span) and semconv.OPERATION in found and found[semconv.OPERATION] not in semconv.AROUND_CALLS
+    operation = (span.attributes or {}).get(semconv.OPERATION)
+    if operation is None or not has_our_scope(span):
+        return False
+    is_remote = operation == semconv.INVOKE_AGENT and span.kind.name == "CLIENT"  # an agent that the provider runs
+    return is_remote or operation not in semconv.AROUND_CALLS
 
 
 def has_our_scope(span: ReadableSpan) -> bool:

@@ -55,6 +55,11 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     **_all(STRING, "request.service_tier response.service_tier response.system_fingerprint", "openai."),
     **_all(STRING, "server.address error.type"),
     "server.port": Attribute(INT),
+    # on spans of LangChain only
+    **_all(STRING, "workflow.name data_source.id retrieval.query.text", "gen_ai."),
+    **_all(STRING, "name type description call.id", "gen_ai.tool."),
+    **_all(JSON, "tool.call.arguments tool.call.result retrieval.documents", "gen_ai."),
+    "gen_ai.retrieval.top_k": Attribute(INT),
     # on metrics only
     "gen_ai.token.type": _closed("input", "output"),
     "gen_ai.token.modality": _closed("text", "image", "audio", "unknown"),

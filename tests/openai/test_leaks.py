@@ -51,7 +51,7 @@ def own_garbage() -> Iterator[None]:
 def provider(tmp_path: Path) -> TracerProvider:
     """Instruments with files, and with a provider that keeps no span itself."""
     provider = TracerProvider(shutdown_on_exit=False)
-    spantape.instrument(base_dir=tmp_path / "records", tracer_provider=provider, latest_size=5)
+    spantape.instrument(base_dir=tmp_path / "records", tracer_provider=provider, latest_size=5, upkeep=False)
     return provider
 
 
@@ -77,7 +77,7 @@ def alive() -> dict[str, int]:
         "in flight": len(in_flight),
         "relays": len(providers._relays),
         **{name: len(getattr(files._live, name)) for name in ("_running", "_finished", "_ended", "_shown")},
-        "buffered": len(files._background._items),
+        "buffered": len(files._background.buffer),
     }
 
 

@@ -13,6 +13,7 @@ import logging
 import sys
 import threading
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ import pytest
 from openai_calls import CASES, make, there
 from openai_ways import BODY, USAGE, WAYS, sync_client
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk.metrics import MeterProvider
 from response_ways import HAS_RESPONSES
 from response_ways import WAYS as RESPONSES
 
@@ -30,6 +33,13 @@ from spantape.testing import ScriptedServer, error, response
 
 Run = Callable[[ScriptedServer], Any]
 
+# With metrics and events, too.
+TOLD: Any = {
+    "meter_provider": MeterProvider(shutdown_on_exit=False),
+    "logger_provider": LoggerProvider(shutdown_on_exit=False),
+    "capture_content": "SPAN_AND_EVENT",
+    "without_roles": "developer",
+}
 MODULES = [
     "content",
     "context",
@@ -325,8 +335,10 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> Reached:
     for name, run in {**USUAL, **SPECIAL}.items():
         threading.setprofile(note)
         sys.setprofile(note)
-        spantape.instrument(base_dir=tmp_path_factory.mktemp("records"))
-        outcome(run)
+        spantape.instrument(base_dir=tmp_path_factory.mktemp("records"), **TOLD)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the client marks assistants so
+            outcome(run)
         spantape.uninstrument()
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]
@@ -354,7 +366,7 @@ def test_poisoned(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    spantape.instrument(base_dir=tmp_path / "records")
+    spantape.instrument(base_dir=tmp_path / "records", **TOLD)
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, logger="spantape"):
         poison(place, patch)
         for name, run in chosen(place, reached).items():

@@ -118,7 +118,7 @@ def test_a_read_only_folder(base_dir: Path) -> None:
         tape.close()
         assert tape.processor.condition().queue_depth == tape.processor.lost == 0
     """
-    for above in base_dir.parents[:3]:  # pytest makes them for this user alone
+    for above in base_dir.parents[:4]:  # pytest makes them for this user alone
         above.chmod(0o755)
     run(script, base_dir)
 

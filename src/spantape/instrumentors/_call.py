@@ -275,9 +275,13 @@ class Call:
     def _list(self, told: Attributes, seconds: float) -> None:
         """Let it be found again, and counted by the sessions around."""
         self.named(told.get(semconv.RESPONSE_ID))
-        is_counted = self._beneath is None and self.endpoint.kind is SpanKind.CLIENT
-        for one in set(self._around) if is_counted and self.endpoint.operation not in semconv.AROUND_CALLS else ():
+        for one in set(self._around) if self._is_counted() else ():
             one.calls.add(self._known | told, seconds)
+
+    def _is_counted(self) -> bool:
+        operation, is_remote = self.endpoint.operation, self.endpoint.kind is SpanKind.CLIENT
+        is_call = operation == semconv.INVOKE_AGENT or operation not in semconv.AROUND_CALLS
+        return is_call and is_remote and self._beneath is None
 
     def _tell(self, seconds: float) -> None:
         if self._observers:

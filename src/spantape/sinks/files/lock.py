@@ -63,10 +63,10 @@ def hold(path: Path, timeout: float = 0.0) -> IO[bytes]:
         _wait_for(file, time.monotonic() + timeout)
         if os.fstat(file.fileno()).st_nlink == 0:  # whoever comes now would lock another file than we have
             raise FileNotFoundError(f"{path} was deleted")
-    except OSError:
-        file.close()
-        raise
-    _held.files.add(file)
+        _held.files.add(file)
+    finally:
+        if file not in _held.files:
+            file.close()
     return file
 
 

@@ -97,6 +97,7 @@ def settle_within(writer: FileWriter) -> int:
             calls = path.with_suffix(_CALLS)
             settled |= {record["id"]: record for record in _read(calls) if _is_written(writer, record, calls)}
             calls.unlink(missing_ok=True)
+            calls.with_suffix(".tmp").unlink(missing_ok=True)  # it died while it wrote the list
         finally:
             let_go(lock)
         path.unlink(missing_ok=True)
