@@ -17,7 +17,7 @@ from .listed import listed
 from .overlay import overlay
 from .pricefile import load
 from .rates import Rates
-from .rows import read
+from .rows import Row, read
 from .table import Table
 
 if TYPE_CHECKING:
@@ -73,6 +73,14 @@ class PriceBook:
             int(at // 60),
         )
         return cost_of(ladder, found) if ladder else None
+
+    def rates(self, provider: str, model: str, at: float) -> tuple[Rates, ...]:
+        """Give the prices of a model that hold at epoch second `at`, one for each length of input that has its own."""
+        return self._look_up(provider, "", (model,), None, int(at // 60))
+
+    def rows(self) -> list[Row]:
+        """Give the rows of the price tables here: one's own, then those that spantape brings along."""
+        return [*self._own.rows, *overlay().rows]
 
     def _look_up(self, provider: Any, server: Any, models: tuple[Any, ...], *when: Any) -> tuple[Rates, ...]:
         """Give the prices of the first model that has any, ours before the public ones of all."""

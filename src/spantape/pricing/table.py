@@ -17,7 +17,8 @@ class Table:
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._exact: dict[str, list[Row]] = defaultdict(list)
         self._prefixes: dict[str, list[Row]] = defaultdict(list)
-        for row in _closed(rows):
+        self.rows: Sequence[Row] = _closed(rows)
+        for row in self.rows:
             homes = self._prefixes if row.model.endswith("*") else self._exact
             homes[row.model.rstrip("*")].append(row)
 
