@@ -9,6 +9,9 @@ import pytest
 from cli_terminal import terminal
 from cli_tree import RECORDS, process, record, spantape, tree
 
+import spantape as tape
+from receivers import http_receiver
+
 
 def test_clean_says_first_what_it_would_do(tmp_path: Path) -> None:
     folder = tree(tmp_path, [record(1, timestamp="2020-01-01T12:00:00+08:00")])
