@@ -66,6 +66,8 @@ def test_a_price(folder: Path) -> None:
     assert (found["input"], found["output"], found["currency"]) == (0.15, 0.6, "USD")
     assert found["source"].startswith("genai-prices@")
     assert "$0.15" in terminal("prices", "find", "gpt-4o-mini", folder=folder)
+    regional = ("prices", "find", "qwen-plus", "--provider", "dashscope", "--server", "dashscope.aliyuncs.com")
+    assert {each["currency"] for each in json.loads(spantape(*regional, "-o", "json", folder=folder))} == {"CNY"}
     assert process("prices", "find", "no-such-model", folder=folder).returncode == 3
 
 

@@ -55,10 +55,11 @@ def listed(text: str | None, output: Output) -> None:
 @command.command("find")
 @click.argument("model")
 @click.option("--provider", default="openai", show_default=True, help="Who runs the model.")
+@click.option("--server", default="", metavar="HOST", help="Where it runs, for those who charge by the region.")
 @output
-def find(model: str, provider: str, output: Output) -> None:
+def find(model: str, provider: str, server: str, output: Output) -> None:
     """Say what a call of MODEL is priced with now: your own table, what spantape brings along, or genai-prices."""
-    rates = _book().rates(provider, model, time.time())
+    rates = _book().rates(provider, model, time.time(), server)
     output.emit((_told(one) | {"model": model, "provider": provider} for one in rates), _SHAPES, _columns())
 
 

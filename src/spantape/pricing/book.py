@@ -74,9 +74,9 @@ class PriceBook:
         )
         return cost_of(ladder, found) if ladder else None
 
-    def rates(self, provider: str, model: str, at: float) -> tuple[Rates, ...]:
+    def rates(self, provider: str, model: str, at: float, server: str = "") -> tuple[Rates, ...]:
         """Give the prices of a model that hold at epoch second `at`, one for each length of input that has its own."""
-        return self._look_up(provider, "", (model,), None, int(at // 60))
+        return self._look_up(provider, server, (model,), None, int(at // 60))
 
     def rows(self) -> list[Row]:
         """Give the rows of the price tables here: one's own, then those that spantape brings along."""
