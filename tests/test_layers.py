@@ -12,7 +12,19 @@ import pytest
 ROOT = Path(__file__).parent.parent / "src" / "spantape"
 
 LAYERS: list[set[str]] = [
-    {"binary", "calls", "errors", "guard", "jsontext", "masking", "_version", "moments", "opening"}
+    {
+        "binary",
+        "calls",
+        "environment",
+        "errors",
+        "guard",
+        "jsontext",
+        "kinds",
+        "masking",
+        "_version",
+        "moments",
+        "opening",
+    }
     | {"semconv", "settings", "transcript"},
     {"amendment", "content", "context", "filter", "interaction", "pricing", "provider", "sampling"},
     {"sinks", "instrumentors", "manual"},

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .environment import environment, look_up
 from .errors import SettingError
-from .settings import COUNT, SHARE, TEMPERATURE, Kind, environment, look_up
+from .kinds import COUNT, SHARE, TEMPERATURE, Kind
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI

@@ -10,7 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from ...errors import SettingError
 from ...guard import guard
-from ...settings import PROTOCOL, Settings
+from ...kinds import PROTOCOL
+from ...settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
