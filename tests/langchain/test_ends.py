@@ -251,15 +251,20 @@ def test_a_cancelled_ainvoke(server: ScriptedServer, recorded: Recorded) -> None
         assert named(recorded.spans, name).attributes["error.type"] == "asyncio.CancelledError"
 
 
-class Slow(Fake):
-    async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
-        await asyncio.sleep(30)
-
-
 def test_a_cancelled_ainvoke_with_nothing_beneath(recorded: Recorded) -> None:
+    class Slow(Fake):
+        async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+            begun.set()
+            await asyncio.sleep(30)
+
+    begun = asyncio.Event()
+
     async def main() -> None:
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(chain(Slow()).ainvoke(ASKED), 0.01)
+        task = asyncio.create_task(chain(Slow()).ainvoke(ASKED))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     asyncio.run(main())
     assert live() == 0
