@@ -161,13 +161,6 @@ def _exchange_rates(value: object) -> Mapping[str, Decimal]:
     return rates
 
 
-def _rate(value: Any) -> float:
-    _must(isinstance(value, (int, float, str)) and not isinstance(value, bool))
-    number = float(value)
-    _must(0 <= number <= 1)
-    return number
-
-
 def _url(value: object) -> str:
     address = str(value).strip()
     parts = urlsplit(address)
@@ -228,7 +221,6 @@ COUNT = whole(1)
 PATH = Kind("a path", _path)
 PRICES = Kind("the path of a JSON or YAML file; a keyword may also give the list of rows itself", _prices)
 EXCHANGE_RATES = Kind("pairs such as USD/CNY=7.1,EUR/CNY=7.9, all to one currency", _exchange_rates)
-RATE = Kind("a number from 0 to 1", _rate)
 URL = Kind("an http:// or https:// address", _url)
 PROTOCOL = Kind("grpc or http/protobuf", _protocol)
 FUNCTION = Kind("a function of one string that gives a string or None (by keyword only)", _function)

@@ -88,7 +88,7 @@ class Settings:
         "Rates to give costs in another currency: `USD/CNY=7.1` gives CNY where the price is in USD.",
     )
     sample_rate: float = _setting(
-        kinds.RATE,
+        kinds.SHARE,
         1.0,
         "The part of all sessions (or traces, outside of sessions) that is recorded to files. Calls that failed or "
         "were slow are recorded all the same.",

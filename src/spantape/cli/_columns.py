@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from ..filter import Record
+from ..filter import Record, status
 from . import _format as form
 
 COLOURS = {
@@ -36,15 +36,6 @@ def dig(record: Record, path: str) -> Any:
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
-
-
-def status(record: Record) -> str:
-    """Give how a call stands, in one word: running, interrupted, success, failed, timeout, cancelled."""
-    stage = dig(record, "metadata.stage")
-    if stage in {"started", "interrupted"}:
-        return "running" if stage == "started" else "interrupted"
-    known = str(record.get("status"))
-    return known if known in COLOURS else "failed" if record.get("success") is False else "success"
 
 
 def outcome(record: Record) -> str:
@@ -98,7 +89,7 @@ COLUMNS = {
     "id": _path("id", lambda value: str(value or "")[:8]),
     "time": _path("timestamp", form.clock),
     "date": _path("timestamp", lambda value: form.clock(value, day=True)),
-    "status": Column(status, outcome, style=lambda record: COLOURS[status(record)]),
+    "status": Column(status, outcome, style=lambda record: COLOURS.get(status(record), "")),
     "session": _path("session_id"),
     "user": _path("user_id"),
     "agent": _path("agent_key"),

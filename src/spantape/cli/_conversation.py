@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .. import jsontext
-from ..filter import Record
+from ..filter import Record, status
 from ..transcript import text_of
 from . import _format as form
-from ._columns import COLOURS, dig, outcome, status
+from ._columns import COLOURS, dig, outcome
 
 _LABEL = 10
 _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 def rows(record: Record, before: Record | None = None) -> Iterator[Row]:
     """Tell a call; the messages that the call `before` sent already are folded."""
-    yield Row(str(record.get("id"))[:8], _head(record), COLOURS[status(record)])
+    yield Row(str(record.get("id"))[:8], _head(record), COLOURS.get(status(record), ""))
     told = {
         "why": _why(record),
         "tokens": _tokens(record),
@@ -46,7 +46,7 @@ def conversation(record: Record, before: Record | None) -> Iterator[Row]:
     cost = form.money(dig(record, "cost.total"), dig(record, "cost.currency"))
     took = form.duration(dig(record, "timing.duration_ms"))
     about = [outcome(record), str(record.get("model")), form.clock(record.get("timestamp"), day=True), took, cost]
-    yield Row(str(record.get("id"))[:8], "  ".join(about), COLOURS[status(record)])
+    yield Row(str(record.get("id"))[:8], "  ".join(about), COLOURS.get(status(record), ""))
     yield from _sent(record, before, told=False)
     yield from _received(record)
     if _why(record):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import datetime
+
+from .. import moments
 
 _SYMBOLS = {"USD": "$", "CNY": "¥", "EUR": "€"}
 _NONE = "–"
@@ -52,16 +53,8 @@ def count(number: object) -> str:
 
 def clock(timestamp: object, *, day: bool = False) -> str:
     """Give the local time of an ISO timestamp, with the date if `day`."""
-    moment = when(timestamp)
+    moment = moments.read(timestamp)
     return _NONE if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S" if day else "%H:%M:%S")
-
-
-def when(timestamp: object) -> datetime | None:
-    """Read an ISO timestamp; None when it is none."""
-    try:
-        return datetime.fromisoformat(str(timestamp))
-    except ValueError:
-        return None
 
 
 def line(text: object) -> str:

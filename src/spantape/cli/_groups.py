@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .. import sampling
-from ..filter import Record, latency_ms
+from .. import moments, sampling
+from ..filter import Record, latency_ms, status
 from ..sinks.files.tally import bucket, middle
 from . import _format as form
-from ._columns import Column, dig, number, plain, status
+from ._columns import Column, dig, number, plain
 
 _NOBODY = "–"
 _CLOCKS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
@@ -131,5 +131,5 @@ def _key(key: str) -> Callable[[Record], str]:
 
 
 def _time(record: Record, clock: str) -> str:
-    moment = form.when(record.get("timestamp"))
+    moment = moments.read(record.get("timestamp"))
     return _NOBODY if moment is None else moment.astimezone().strftime(clock)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from .. import moments
 from ..filter import Record
 from . import _format as form
 from ._columns import Column, dig, number, plain
@@ -32,7 +33,7 @@ class Kind:
         """Count a call."""
         self.count += 1
         self.models[str(record.get("model"))] = None
-        moment = form.when(record.get("timestamp"))
+        moment = moments.read(record.get("timestamp"))
         if moment is not None:
             self.moments.append(moment)
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
+from .. import moments
 from ..filter import Record
 from ..settings import Settings
 from ..sinks.files.reader import Recordings
 from ._columns import dig
-from ._format import count, money, when
+from ._format import count, money
 
 _START = Path(__file__).parent.with_name("_start")
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
@@ -69,7 +70,7 @@ def _run(program: tuple[str, ...], environment: dict[str, str]) -> int:
 
 def _since(recordings: Recordings, began: datetime) -> list[Record]:
     latest = recordings.get_latest_interactions(_MOST)
-    return [each for each in latest if (moment := when(each.get("timestamp"))) and moment >= began]
+    return [each for each in latest if (moment := moments.read(each.get("timestamp"))) and moment >= began]
 
 
 def _summary(records: list[Record]) -> str:

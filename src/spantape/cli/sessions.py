@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from ..filter import Record
+from ..filter import Record, status
 from . import _format as form
-from ._columns import Column, dig, number, plain, status
+from ._columns import Column, dig, number, plain
 from ._groups import money
 from ._output import Output, output
 from ._query import Query, query

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from .. import moments
 from ..filter import Record
 from . import _format as form
 from ._columns import COLUMNS, Column, dig
@@ -48,7 +49,7 @@ def _over(calls: Sequence[Record]) -> dict[str, Column]:
 
 
 def _start(record: Record) -> float:
-    moment = form.when(record.get("timestamp"))
+    moment = moments.read(record.get("timestamp"))
     return moment.timestamp() if moment else 0.0
 
 

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 from ... import jsontext
 from ...jsontext import Json
@@ -75,14 +75,19 @@ def is_closed(tail: bytes) -> bool:
 def lines_backwards(file: Path) -> Iterator[bytes]:
     """Give a file's lines, the last one first, reading no more than is asked for."""
     with file.open("rb") as data:
-        position, rest = data.seek(0, os.SEEK_END), b""
-        while position > 0:
-            step = min(max(_BLOCK, len(rest)), position)
-            position -= step
-            data.seek(position)
-            rest, *lines = (data.read(step) + rest).split(b"\n")
-            yield from reversed(lines)
-        yield rest
+        yield from backwards(data, data.seek(0, os.SEEK_END), b"")
+
+
+def backwards(file: IO[bytes], position: int, rest: bytes) -> Iterator[bytes]:
+    """Give the lines of `rest` and of what stands before `position`, the last one first."""
+    while position > 0:
+        rest, *lines = rest.split(b"\n")
+        yield from reversed(lines)
+        step = min(max(_BLOCK, len(rest)), position)
+        position -= step
+        file.seek(position)
+        rest = file.read(step) + rest
+    yield from reversed(rest.split(b"\n"))
 
 
 def _array(data: bytes) -> list[Json] | None:

@@ -72,7 +72,7 @@ class Lines:
             yield from reversed(list(self.forwards()))
             return
         with self._seekable() as file:
-            for number, line in enumerate(_backwards(file, *self._tail(file))):
+            for number, line in enumerate(arrays.backwards(file, *self._tail(file))):
                 if arrays.is_frame(line):
                     continue
                 if _is_whole(line) and (number or arrays.record(line) is not None):
@@ -184,14 +184,3 @@ def _last_block(file: IO[bytes]) -> tuple[int, bytes]:
     position = max(0, file.seek(0, os.SEEK_END) - _BLOCK)
     file.seek(position)
     return position, file.read()
-
-
-def _backwards(file: IO[bytes], position: int, rest: bytes) -> Iterator[bytes]:
-    while position > 0:
-        rest, *lines = rest.split(b"\n")
-        yield from reversed(lines)
-        step = min(max(_BLOCK, len(rest)), position)
-        position -= step
-        file.seek(position)
-        rest = file.read(step) + rest
-    yield from reversed(rest.split(b"\n"))
