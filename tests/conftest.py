@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -45,3 +46,18 @@ def server() -> Iterator[ScriptedServer]:
 @pytest.fixture
 def recorded(tmp_path: Path) -> Recorded:
     return Recorded(tmp_path / "records")
+
+
+@pytest.fixture
+def ask(server: ScriptedServer) -> Iterator[Callable[..., Any]]:
+    """Asks a model of the scripted server."""
+    import openai
+
+    http = openai.DefaultHttpxClient(verify=False)
+    with openai.OpenAI(base_url=server.url, api_key="test", http_client=http, max_retries=0) as client:
+
+        def create(content: Any = "hi", **more: Any) -> Any:
+            body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": content}]} | more
+            return client.chat.completions.create(**body)
+
+        yield create

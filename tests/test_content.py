@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +35,6 @@ WEATHER = {
 }
 
 Ask = Callable[..., Any]
-
-
-@pytest.fixture
-def ask(server: ScriptedServer) -> Iterator[Ask]:
-    http = openai.DefaultHttpxClient(verify=False)
-    with openai.OpenAI(base_url=server.url, api_key="test", http_client=http, max_retries=0) as client:
-
-        def create(content: Any = "hi", **more: Any) -> Any:
-            body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": content}]} | more
-            return client.chat.completions.create(**body)
-
-        yield create
 
 
 def messages(policy: ContentPolicy, *texts: str) -> Any:

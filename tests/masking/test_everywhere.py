@@ -26,18 +26,6 @@ Ask = Callable[..., Any]
 
 
 @pytest.fixture
-def ask(server: ScriptedServer) -> Iterator[Ask]:
-    http = openai.DefaultHttpxClient(verify=False)
-    with openai.OpenAI(base_url=server.url, api_key="test", http_client=http, max_retries=0) as client:
-
-        def create(content: Any = "hi", **more: Any) -> Any:
-            body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": content}]} | more
-            return client.chat.completions.create(**body)
-
-        yield create
-
-
-@pytest.fixture
 def everything(tmp_path: Path) -> Iterator[Outputs]:
     with listening(tmp_path / "records", mask=True) as outputs:
         yield outputs
