@@ -6,7 +6,6 @@ import itertools
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from opentelemetry import trace
@@ -22,7 +21,6 @@ from ._adopted import adopted
 from ._endpoint import Endpoint, Join, Request
 from ._failure import CANCELLED, failure, status_of
 from ._ledger import Ref, ledger
-from ._lent import Lent
 from ._neighbours import is_counted_elsewhere
 from ._observer import Ended, Observer
 from ._tape import Tape
@@ -52,12 +50,12 @@ class Call:
             "_kept",
         ),
         *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
-        *("_clock", "_key", "_known", "_session", "_around", "_gave", "_beneath", "_unasked", "used", "span"),
+        *("_clock", "_key", "_known", "_session", "_around", "_gave", "used", "span"),
         *("is_recording", "__weakref__"),
     )
 
     def __init__(self, tape: Tape, request: Request) -> None:
-        self.endpoint, where, body, self._key, context = request
+        self.endpoint, where, body, self._key, context, began = request
         endpoint = self.endpoint
         self._first = itertools.count()
         self._dropped: list[str] = []
@@ -76,7 +74,6 @@ class Call:
         self.attempts = 0
         self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
-        self._beneath: Call | None = None
         self.used: Attributes = {}
         self._known = _sampled_by(endpoint, where, body)
         self._tape = tape.for_call(self._known)
@@ -85,25 +82,13 @@ class Call:
         self._gave = 0
         self._session: str | None = whose.get(semconv.SESSION_ID)
         known = self._known | self._shown(whose) if whose else self._known
-        self.span = self._tape.start_span(Opening(self._name(), known, endpoint.kind, context))
+        self.span = self._tape.start_span(Opening(self._name(), known, endpoint.kind, context, began))
         if self._observers:
             self._kept.update(self._known)
         self.is_recording = self.span.is_recording()
-        self._unasked: Mapping[str, Json] | None = body if endpoint.waits else None
-        if self.is_recording and not endpoint.waits:
+        if self.is_recording:
             with guard:
                 self._ask(body)
-
-    def lend(self, tape: Tape, beneath: Callable[[Tape], Call]) -> Call:
-        """Have a call of the layer beneath, which knows more of it, tell this one: on this span, and instead of it."""
-        lent = self._beneath = beneath(tape.but(start_span=partial(Lent, self)))
-        self._observers = ()
-        return lent
-
-    @property
-    def is_lent(self) -> bool:
-        """Whether the layer beneath tells the call."""
-        return self._beneath is not None
 
     def note(self, attributes: Mapping[str, Any]) -> None:
         """Take what was learned on the way."""
@@ -163,8 +148,6 @@ class Call:
 
     def ref(self) -> Ref:
         """Give what stands for the call when it has long ended."""
-        if isinstance(self.span, Lent):
-            return self.span.call.ref()
         return Ref(self.span.get_span_context(), self._session, getattr(self.span, "start_time", None) or 0)
 
     @property
@@ -213,11 +196,6 @@ class Call:
             asked |= self._tape.source()
         self.span.set_attributes(self._shown(asked))
 
-    def _ask_late(self) -> None:
-        body, self._unasked = self._unasked, None
-        if body is not None and self.is_recording and self._beneath is None:
-            self._ask(body)
-
     def _shown(self, attributes: Mapping[str, Any]) -> Attributes:
         """Give what the span may have; what the content policy has dropped so far stays named."""
         kept = self._tape.keep(attributes, self._key())
@@ -244,15 +222,11 @@ class Call:
         if next(self._first):
             return
         in_flight.discard(self)
-        if self._beneath is not None:
-            self._beneath._end(how, error)
         if self.is_told:
             seconds = time.perf_counter() - self._clock
             told: Attributes = {}
             with guard:
                 self._fold()
-            with guard:
-                self._ask_late()
             with guard:
                 told = self._shown(self._told(how) | self._answer())
                 if told:
@@ -281,7 +255,7 @@ class Call:
     def _is_counted(self) -> bool:
         operation, is_remote = self.endpoint.operation, self.endpoint.kind is SpanKind.CLIENT
         is_call = operation == semconv.INVOKE_AGENT or operation not in semconv.AROUND_CALLS
-        return is_call and is_remote and self._beneath is None
+        return is_call and is_remote
 
     def _tell(self, seconds: float) -> None:
         if self._observers:
@@ -321,8 +295,6 @@ class Call:
         self.used.update((name, told[name]) for name in TOTALS if name in told)
 
     def _answer(self) -> Attributes:
-        if self._beneath is not None:
-            return {}
         body = self._join.body() if self._join is not None and self._folded else self._body
         found: Attributes = {}
         if body:

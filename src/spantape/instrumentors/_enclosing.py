@@ -9,17 +9,15 @@ from opentelemetry.context import Context
 
 from ..guard import guard
 from ._call import Call
-from ._endpoint import Endpoint, Request
-from ._observer import INFERENCE
+from ._endpoint import Request
 from ._tape import Tape
 
 
 class Enclosing(Protocol):
     """A run that is going on."""
 
-    @property
-    def call(self) -> Call | None:
-        """Give what tells the run; None when nothing does."""
+    def told_by(self, tape: Tape, request: Request) -> Call | None:
+        """Give the call that tells the run, where the run is the very same call; None where it is another."""
 
     def inside(self) -> Context | None:
         """Give the context of what happens in the run; None when that is the current one."""
@@ -32,14 +30,12 @@ finders: list[Callable[[], Enclosing | None]] = []
 def opened(tape: Tape, request: Request) -> Call:
     """Open a call, as a part of the run around it; a model's run is the very same call, and told by this one."""
     with guard:
-        run = next(filter(None, (find() for find in finders)), None)
-        if run is not None:
-            outer = run.call
-            if outer is not None and _is_same(outer, request.endpoint):
-                return outer.lend(tape, lambda lent: Call(lent, request))
-            request = request._replace(context=run.inside())
+        for find in finders:
+            run = find()
+            if run is not None:
+                call = run.told_by(tape, request)
+                if call is not None:
+                    return call
+                request = request._replace(context=run.inside())
+                break
     return Call(tape, request)
-
-
-def _is_same(outer: Call, endpoint: Endpoint) -> bool:
-    return not outer.is_lent and endpoint.operation in INFERENCE and outer.endpoint.operation in INFERENCE

@@ -52,18 +52,17 @@ class Endpoint:
     """How many tokens the provider puts around each message, and around the reply."""
     typed: bool = False
     """Whether the client's parsed result is read rather than the body, which may be too large to be parsed twice."""
-    waits: bool = False
-    """Whether what was asked is read when the call ends: not at all, where the layer beneath has told it by then."""
     named_by: str = semconv.REQUEST_MODEL
     """The attribute that the name of a span ends with."""
     kind: SpanKind = SpanKind.CLIENT
 
 
 class Request(NamedTuple):
-    """What is asked of an endpoint: where, with whose key, and in which context, if not the current one."""
+    """What is asked of an endpoint: where, with whose key; in which context and since when, if not here and now."""
 
     endpoint: Endpoint
     where: Attributes
     body: Mapping[str, Json]
     key: Callable[[], str] = str
     context: Context | None = None
+    began: int | None = None

@@ -31,6 +31,8 @@ class Handler(BaseCallbackHandler):
 
     run_inline = True
     raise_error = False
+    # Asked at each event: the class above makes properties of them.
+    ignore_llm = ignore_chat_model = ignore_chain = ignore_retriever = ignore_agent = False
 
     def __init__(self, runs: Runs, *, steps: bool = True) -> None:
         self.runs = runs
@@ -88,11 +90,14 @@ class Handler(BaseCallbackHandler):
     def on_llm_new_token(self, token: Any, *, run_id: UUID, **told: Any) -> None:
         """Take note of a chunk; the layer beneath has seen it before, if there is one."""
         run = self.runs.get(run_id)
-        if run is not None and run.call is not None and not run.call.is_lent:
-            with guard:
-                if not run.call.is_stream:
-                    run.call.streams()
-                run.call.chunk(None)
+        if run is None or run.is_told_beneath:
+            return
+        with guard:
+            call = run.told()
+            if call is not None:
+                if not call.is_stream:
+                    call.streams()
+                call.chunk(None)
 
     # --- end
 
@@ -104,12 +109,15 @@ class Handler(BaseCallbackHandler):
         """End a call of a model."""
         with guard:
             run = self.runs.get(run_id)
-            if run is None or run.call is None:
+            call = run.told() if run is not None else None
+            if run is None or call is None:
                 return
             for message in models.given(response):
-                run.call.gave(message)
-                run.call.named(getattr(message, "id", None))  # what a stream gave is another object with this id
-            self._end(run_id, _NONE if run.call.is_lent else models.answer(response, run_id))
+                call.gave(message)
+                call.named(getattr(message, "id", None))  # what a stream gave is another object with this id
+            if not run.is_told_beneath:
+                call.answered(models.answer(response, run_id))
+            self.runs.end(run, COMPLETED)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **told: Any) -> None:
         """End a tool."""
@@ -138,7 +146,7 @@ class Handler(BaseCallbackHandler):
         run = Run(run_id, None, belonging(None, metadata, start.configurable()))
         manager = start.manager()
         if manager is not None:  # not every run is told of its end: a cancelled one is not
-            run.watched = finalize(manager, self._lost, run_id)
+            run.watched = finalize(manager, self._lost, run)
             run.watched.atexit = False
         return run
 
@@ -183,9 +191,11 @@ class Handler(BaseCallbackHandler):
             "parameters": parameters,
         }
         provider = models.provider(metadata)
-        self._start(run, models.reading(endpoint, provider), {semconv.PROVIDER: provider} if provider else {}, body)
-        if run.call is not None and run.parent is not None:
-            run.call.note(run.parent.prompt)
+        where = {semconv.PROVIDER: provider} if provider else {}
+        self.runs.wait(run, endpoint, where, body)
+        if not models.is_told_beneath(provider):
+            run.told()
+        self.runs.start(run)
 
     def _start(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
         self.runs.tell(run, endpoint, where, body)
@@ -195,31 +205,32 @@ class Handler(BaseCallbackHandler):
         with guard:
             run = self.runs.get(run_id)
             if run is not None:
-                if run.call is not None and not run.call.is_lent:
+                if run.call is not None:
                     run.call.answered(body)
-                self.runs.end(run_id, COMPLETED)
+                self.runs.end(run, COMPLETED)
 
     def _fail(self, run_id: UUID, error: BaseException, told: Mapping[str, Any]) -> None:
         with guard:
             run = self.runs.get(run_id)
             if run is None:
                 return
-            if run.call is not None and told.get("response") is not None:
-                run.call.answered(models.answer(told["response"], run_id))
+            call = run.told()
+            if call is not None and told.get("response") is not None and not run.is_told_beneath:
+                call.answered(models.answer(told["response"], run_id))
             names = {kind.__name__ for kind in type(error).__mro__}
             if isinstance(error, GeneratorExit):
-                self.runs.end(run_id, ABANDONED)
+                self.runs.end(run, ABANDONED)
             elif names & _CONTROL:
-                shown = run.call or run.step
+                shown = call or run.step
                 if shown is not None and "GraphInterrupt" in names:
                     shown.note({semconv.INTERRUPTED: True})
-                self.runs.end(run_id, COMPLETED)
+                self.runs.end(run, COMPLETED)
             else:
-                self.runs.end(run_id, error=error)
+                self.runs.end(run, error=error)
 
-    def _lost(self, run_id: UUID) -> None:
+    def _lost(self, run: Run) -> None:
         with guard:
-            self.runs.end(run_id, ABANDONED)
+            self.runs.end(run, ABANDONED)
 
 
 def _name(serialized: Any) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ... import semconv
@@ -181,11 +180,10 @@ def _endpoint(operation: str) -> Endpoint:
 
 
 CHAT, TEXT = _endpoint("chat"), _endpoint("text_completion")
-_WAITING = {CHAT: replace(CHAT, waits=True), TEXT: replace(TEXT, waits=True)}
 _TOLD_BENEATH = frozenset({"openai", "azure.ai.openai"})
-"""Whose client is watched, too: it says better what was asked, and to read long messages twice costs twice as much."""
+"""Whose client is watched, too: it says better what was asked."""
 
 
-def reading(endpoint: Endpoint, provider: str | None) -> Endpoint:
-    """Give how a run is read when its provider is known."""
-    return _WAITING[endpoint] if provider in _TOLD_BENEATH else endpoint
+def is_told_beneath(provider: str | None) -> bool:
+    """Say whether the client of a provider may tell the run."""
+    return provider in _TOLD_BENEATH

@@ -18,15 +18,19 @@ from ...context import Belonging
 from .._adopted import adopting
 from .._call import ABANDONED, Call
 from .._endpoint import Endpoint, Request
+from .._held import Held
 from .._neighbours import are_chats_counted_elsewhere
 from .._observer import INFERENCE
 from .._source import nowhere
 from .._tape import Tape
 from .steps import Step
+from .waiting import Waiting
 
 _MOST = 10_000
 _OLDEST = 6 * 3600.0
 _RUN = otel_context.create_key("spantape-run")
+_NOTHING: Attributes = {}
+_NOWHERE: tuple[Context | None, Context] = (None, Context())
 
 
 def free(attributes: Mapping[str, Any], at: float) -> Attributes:  # noqa: ARG001 - as a tape's price is asked for
@@ -37,18 +41,55 @@ def free(attributes: Mapping[str, Any], at: float) -> Attributes:  # noqa: ARG00
 class Run:
     """A run: the call that tells it, if any does, and what its children need to know."""
 
-    __slots__ = ("_around", "at", "belonging", "call", "children", "id", "parent", "prompt", "span", "step", "watched")
+    __slots__ = (
+        *("_around", "at", "belonging", "call", "children", "key", "parent", "prompt", "step", "waiting", "watched"),
+    )
 
-    def __init__(self, run_id: UUID, parent: Run | None, belonging: Belonging | None) -> None:
-        self.id, self.parent, self.belonging = run_id, parent, belonging
-        self.span: trace.Span | None = parent.span if parent is not None else None
+    def __init__(self, run_id: object, parent: Run | None, belonging: Belonging | None) -> None:
+        self.key, self.parent, self.belonging = _key(run_id), parent, belonging
         self.call: Call | None = None
         self.step: Step | None = None
-        self.children: dict[UUID, Run] = {}
-        self.prompt: Attributes = {}
+        self.waiting: Waiting | None = None
+        self.children: dict[Run, None] = {}
+        self.prompt: Attributes = _NOTHING
         self.watched: Any = None
-        self._around: tuple[Context | None, Context] = (None, Context())
+        self._around = _NOWHERE
         self.at = time.monotonic()
+
+    @property
+    def span(self) -> trace.Span | None:
+        """The span of the run, or of what it is in."""
+        shown = self.told() or self.step
+        if shown is not None:
+            return shown.span
+        return self.parent.span if self.parent is not None else None
+
+    def told(self) -> Call | None:
+        """Give the call that tells the run; what still waits for the layer beneath waits no longer."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            self.call = waiting.told()
+            self.call.note(self.prompt)
+        return self.call
+
+    def told_by(self, tape: Tape, request: Request) -> Call | None:
+        """Have a call of the layer beneath tell the run, where it is the very same call."""
+        if request.endpoint.operation not in INFERENCE:
+            return None
+        if self.waiting is not None:
+            held = self.waiting.told_by(tape, request)
+        elif self.call is not None and self.call.endpoint.operation in INFERENCE and not self.is_told_beneath:
+            held = Held.instead_of(self.call, tape, request)
+        else:
+            return None
+        self.call, self.waiting = held, None
+        held.note(self.prompt)
+        return held
+
+    @property
+    def is_told_beneath(self) -> bool:
+        """Whether the layer beneath tells it."""
+        return isinstance(self.call, Held)
 
     @property
     def is_agent(self) -> bool:
@@ -103,7 +144,8 @@ class Runs:
         self._tape = tape
         self._uncounted = tape.but(observers=())
         self._quiet = tape.but(observers=(), source=nowhere, price=free)
-        self._live: dict[UUID, Run] = {}
+        self._beneath: tuple[Tape, Tape] = (tape, tape)
+        self._live: dict[object, Run] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -111,7 +153,7 @@ class Runs:
 
     def get(self, run_id: object) -> Run | None:
         """Give a run that is going on."""
-        return self._live.get(run_id) if run_id is not None else None  # type: ignore[call-overload]
+        return self._live.get(_key(run_id))
 
     def looks_away(self) -> bool:
         """Say whether nobody would learn of a run that begins now."""
@@ -120,53 +162,58 @@ class Runs:
     def parent(self, parent_id: UUID | None) -> Run | None:
         """Give the run around one that begins now: its parent, or what runs in that and is doing this."""
         named, around = self.get(parent_id), otel_context.get_value(_RUN)
-        if not isinstance(around, Run) or around is named or around.id not in self._live:
+        if around is named or not isinstance(around, Run) or self._live.get(around.key) is not around:
             return named
         return around if named is None or named in around.outer() else named
 
     def tell(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
         """Have a call tell a run that begins."""
-        tape = self._tape if endpoint.operation in INFERENCE else self._quiet
-        if endpoint.operation == "chat" and are_chats_counted_elsewhere():
-            tape = self._uncounted
-        run.call = Call(tape, Request(endpoint, where, body, context=run.beginning()))
-        run.span = run.call.span
+        run.call = Call(self._tape_of(endpoint), Request(endpoint, where, body, context=run.beginning()))
+
+    def wait(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
+        """Have a model's run wait for the layer beneath to tell it."""
+        request = Request(endpoint, where, body, context=run.beginning(), began=time.time_ns())
+        run.waiting = Waiting(self._tape_of(endpoint), self._as_ours, request)
+        if run.parent is not None:
+            run.prompt = run.parent.prompt
 
     def show(self, run: Run, kind: str, name: str) -> None:
         """Have a step show a run that begins."""
         run.step = Step(self._tape, kind, name, run.beginning())
-        run.span = run.step.span
 
     def start(self, run: Run) -> None:
         """Let a run begin; with neither call nor step nobody sees it, and its children are its parent's."""
-        self._make_room()
-        self.end(run.id, ABANDONED)  # an application may give two runs one id
-        self._live[run.id] = run
+        if run.parent is None or len(self._live) >= _MOST:
+            self._make_room()
+        if run.key in self._live:  # an application may give two runs one id
+            self.end(self._live[run.key], ABANDONED)
+        self._live[run.key] = run
         if run.parent is not None:
-            run.parent.children[run.id] = run
+            run.parent.children[run] = None
 
-    def end(self, run_id: UUID, how: str | None = None, error: BaseException | None = None) -> None:
+    def end(self, run: Run, how: str | None = None, error: BaseException | None = None) -> None:
         """End a run and what is left of its children; nothing when it has ended."""
-        run = self._live.pop(run_id, None)
-        if run is not None:
+        if self._live.get(run.key) is run and self._live.pop(run.key, None) is run:  # one thread of several
             self._finish(run, how, error)
 
     def end_all(self) -> None:
         """End whatever is going on."""
         while self._live:
-            for run_id in list(self._live)[::-1]:
-                self.end(run_id, ABANDONED)
+            for run in list(self._live.values())[::-1]:
+                self.end(run, ABANDONED)
 
     def _finish(self, run: Run, how: str | None, error: BaseException | None) -> None:
-        for child in list(run.children.values()):
-            self.end(child.id, ABANDONED, error)  # nobody has told us of its end
+        for child in list(run.children) if run.children else ():
+            self.end(child, ABANDONED, error)  # nobody has told us of its end
         if run.parent is not None:
-            run.parent.children.pop(run.id, None)
+            run.parent.children.pop(run, None)
         if run.watched is not None:
             run.watched.detach()
-        call = run.call
+        call = run.told()
         if call is not None and run.is_agent:
             call.note(call.used)
+        if isinstance(call, Held):
+            call.let_go()
         shown = call or run.step
         if shown is not None and error is not None:
             shown.fail(error)
@@ -175,10 +222,28 @@ class Runs:
         if call is not None and call.endpoint.operation in INFERENCE:
             run.used()
 
+    def _tape_of(self, endpoint: Endpoint) -> Tape:
+        if endpoint.operation not in INFERENCE:
+            return self._quiet
+        return self._uncounted if endpoint.operation == "chat" and are_chats_counted_elsewhere() else self._tape
+
+    def _as_ours(self, tape: Tape) -> Tape:
+        """Give the tape of a layer beneath, but for the spans, which are ours; made once, as there is one layer."""
+        theirs, made = self._beneath
+        if theirs is not tape:
+            made = tape.but(start_span=self._tape.start_span)
+            self._beneath = (tape, made)
+        return made
+
     def _make_room(self) -> None:
         """End the oldest where there are too many, or where it began too long ago."""
         with self._lock:
             oldest = next(iter(self._live.values()), None)
             if oldest is None or (len(self._live) < _MOST and time.monotonic() - oldest.at < _OLDEST):
                 return
-        self.end(oldest.id, ABANDONED)
+        self.end(oldest, ABANDONED)
+
+
+def _key(run_id: object) -> object:
+    """Give what a run is known by: to look for a UUID itself takes three times as long."""
+    return getattr(run_id, "int", run_id)
