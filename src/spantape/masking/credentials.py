@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from .detector import Detector, Shape, searching
+from .detector import Detector, Shape, glance
 
 _ALNUM = bytes(0x61 if i < 128 and chr(i).isalnum() else 0x20 for i in range(256))
 _RUN = b"a" * 16
-_LOGIN = rb":\\*/\\*/[^\s/?#:@\"]{0,128}:[^\s/?#\"]{1,256}@"
+_LOGIN = rb":\\*/\\*/[^\s/#:@\"]{0,128}:[^\s/#\"]{1,256}@"  # a ? is any character beyond ASCII
 
 
 def _has_token(data: bytes) -> bool:
@@ -17,7 +17,7 @@ def _has_token(data: bytes) -> bool:
 
 
 def _has_login(data: bytes) -> object:
-    return b"@" in data and searching(_LOGIN)(data)
+    return b"@" in data and glance(_LOGIN).search(data)
 
 
 def _is_random(found: str) -> bool:
