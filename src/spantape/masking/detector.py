@@ -55,8 +55,9 @@ class Detector:
 
     `find` is a pattern (its first group is what is hidden, if it has one), or a function of a text that gives
     (start, end) of each finding. `check` may say no to a finding, `shape` gives what mode `mask` shows of it, `same`
-    what mode `hash` counts as equal. A text without any of the `marks`, or that `gate` says no to (it is given the text
-    in ASCII, with `?` for all else, maybe within JSON), is not searched. A pattern has to be linear in time: it runs in the caller's thread.
+    what mode `hash` counts as equal. A text without any of the `marks`, or that `gate` says no to, is not searched
+    (`gate` is given the text in ASCII, with `?` for all else, maybe within JSON). A pattern has to be linear in time:
+    it runs in the caller's thread.
     """
 
     name: str
