@@ -49,7 +49,7 @@ _IDS = frozenset(
 _TEXTS = frozenset(
     {
         *(semconv.REQUEST_STOP_SEQUENCES, semconv.PROMPT_NAME, semconv.AGENT_NAME),
-        *(semconv.ERROR_CODE, semconv.PROVIDER_ERROR_TYPE),
+        *(semconv.ERROR_CODE, semconv.PROVIDER_ERROR_TYPE, semconv.PERFORMANCE),
     }
 )
 """Attributes that are no content, but free text: they are masked."""
