@@ -44,6 +44,17 @@ def test_sums(recorded: Recorded, server: ScriptedServer) -> None:
     assert summary["models_used"] == ["gpt-4o-mini", "gpt-4o"]
 
 
+def test_costs_in_another_currency_are_told_beside(server: ScriptedServer) -> None:
+    prices = [{"model": "mine", "currency": "CNY", "input_price_per_1k": 2, "output_price_per_1k": 10}]
+    spantape.instrument(prices=prices)
+    server.replies(told(), told(model="mine"), told(model="mine"))
+    with sync_client(server.url) as client, spantape.session("5") as session:
+        for model in ("gpt-4o-mini", "mine", "mine"):
+            client.chat.completions.create(**{**BODY, "model": model})
+    assert session.summary["other_costs"] == {"CNY": pytest.approx(6)}
+    assert session.summary["total_cost_usd"] == pytest.approx(1000 * 0.15e-6 + 100 * 0.6e-6)
+
+
 def test_nothing_and_unknown() -> None:
     with spantape.session("5") as session:
         pass

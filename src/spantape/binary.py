@@ -12,9 +12,9 @@ from urllib.parse import unquote_to_bytes
 from .jsontext import Json, whole
 
 _DATA_URL = re.compile(r"data:([^\s,;]{0,100})(?:;[^\s,;]{0,200}){0,8};base64,([\w+/%-]+=*)", re.ASCII | re.IGNORECASE)
-_BASE64 = re.compile(rb";[bB][aA][sS][eE]64,")
+_BASE64 = re.compile(r";[bB][aA][sS][eE]64,")
 _LONG_RUN = re.compile(r"(?<![\w+/-])[\w+/-]{1024,}={0,2}", re.ASCII)
-_RUN = re.compile(rb"[\w+/-]{64}", re.ASCII)
+_RUN = re.compile(r"[A-Za-z0-9_+/-]{64}")
 _PACKED = re.compile(r"(?=.*[a-z])(?=.*[A-Z]).*[0-9]", re.ASCII)
 _MOST_HASHED = 8 * 1024 * 1024
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -43,17 +43,17 @@ def _decoded(encoded: str) -> bytes:
 
 def without_binary(text: str) -> str:
     """Give a text with what it holds of binary data described."""
-    if may_hold_binary(text.encode("utf-8", "replace")):
+    if may_hold_binary(text):
         text = _DATA_URL.sub(lambda match: _described(match[1] or "text/plain", match[2]), text)
         text = _LONG_RUN.sub(_unpacked, text)
     return text
 
 
-def may_hold_binary(data: bytes) -> bool:
+def may_hold_binary(text: str) -> bool:
     """Say whether there may be a data URL or a long run of base64: looking for them takes far longer."""
     # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
-    is_told = b";" in data and _BASE64.search(data) is not None
-    return is_told or any(_RUN.match(data, at) for at in range(960, len(data), 960))
+    is_told = ";" in text and _BASE64.search(text) is not None
+    return is_told or any(_RUN.match(text, at) for at in range(960, len(text), 960))
 
 
 def _unpacked(run: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ from . import semconv
 
 _HELD = 64
 _MOST_MODELS = 100
+_COST = "cost "
 _TOKENS = {"prompt_tokens": semconv.INPUT_TOKENS, "completion_tokens": semconv.OUTPUT_TOKENS}
 
 
@@ -29,8 +30,8 @@ class Calls:
         known = {name: found[key] for name, key in _TOKENS.items() if found.get(key) is not None}
         if known:
             known["total_tokens"] = sum(known.values())
-        if found.get(semconv.COST_CURRENCY) == "USD":
-            known["total_cost_usd"] = found[semconv.COST_TOTAL]
+        if found.get(semconv.COST_TOTAL) is not None:
+            known[f"{_COST}{found.get(semconv.COST_CURRENCY)}"] = found[semconv.COST_TOTAL]
         model = found.get(semconv.REQUEST_MODEL) or found.get(semconv.RESPONSE_MODEL)
         self._new.append({"model": model, "seconds": seconds, "sums": known})
         if len(self._new) >= _HELD and self._lock.acquire(blocking=False):
@@ -44,14 +45,16 @@ class Calls:
         with self._lock:
             self._fold()
             nothing = 0 if self._count == 0 else None
+            costs = {name.removeprefix(_COST): cost for name, cost in self._sums.items() if name.startswith(_COST)}
             return {
                 "total_api_calls": self._count,
                 "total_tokens": self._sums.get("total_tokens", nothing),
                 "prompt_tokens": self._sums.get("prompt_tokens", nothing),
                 "completion_tokens": self._sums.get("completion_tokens", nothing),
-                "total_cost_usd": self._sums.get("total_cost_usd", nothing),
+                "total_cost_usd": costs.pop("USD", nothing),
                 "avg_duration_ms": round(self._seconds / self._count * 1000) if self._count else None,
                 "models_used": list(self._models),
+                **({"other_costs": costs} if costs else {}),
             }
 
     def _fold(self) -> None:

@@ -32,7 +32,7 @@ CONTENT = PARTS | {
 _MESSAGES = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES})
 _MOST_OF_ERROR = 10_000
 _HIDDEN = "***"
-_BLOB = b'"type":"blob"'
+_BLOB = '"type":"blob"'
 _NUMBERS = frozenset({int, float, bool})
 _FILTERED = frozenset({semconv.METADATA, semconv.TOPIC})
 _IDS = frozenset(
@@ -49,7 +49,7 @@ _IDS = frozenset(
 _TEXTS = frozenset(
     {
         *(semconv.REQUEST_STOP_SEQUENCES, semconv.PROMPT_NAME, semconv.AGENT_NAME),
-        *(semconv.ERROR_CODE, semconv.PROVIDER_ERROR_TYPE),
+        *(semconv.ERROR_CODE, semconv.PROVIDER_ERROR_TYPE, semconv.PERFORMANCE),
     }
 )
 """Attributes that are no content, but free text: they are masked."""
@@ -128,9 +128,9 @@ class ContentPolicy:
             return None
         said = _unsaid_by(self.without_roles, name, value) if self.without_roles else value
         if self.filter is None and not isinstance(said, str):
-            data = jsontext.dumps(said)
-            if self._is_clean(data, key):
-                return data.decode()  # nothing in it is to be changed, as in most calls
+            text = jsontext.text(said)
+            if self._is_clean(text, key):
+                return text  # nothing in it is to be changed, as in most calls
         clean = self._cleaned(name, said, key)
         if clean is None or isinstance(clean, str):
             return _sound(clean)
@@ -139,11 +139,11 @@ class ContentPolicy:
     def _masking_of(self, name: str) -> Masking | None:
         return self.masking.of_names if self.masking is not None and name in _IDS else self.masking
 
-    def _is_clean(self, data: bytes, key: str) -> bool:
+    def _is_clean(self, text: str, key: str) -> bool:
         """Say of JSON that nothing in it is to be changed."""
-        if len(data) > self.max_chars or _BLOB in data or may_hold_binary(data):
+        if len(text) > self.max_chars or _BLOB in text or (key and key in text):
             return False
-        return (self.masking is None or self.masking.is_clean(data)) and not (key and key.encode() in data)
+        return not may_hold_binary(text) and (self.masking is None or self.masking.is_clean(text))
 
     def _cleaned(self, name: str, value: Json, key: str) -> Json:
         try:

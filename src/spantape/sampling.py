@@ -48,6 +48,12 @@ class Sampling:
         return semconv.ERROR_TYPE in (span.attributes or {}) or ran >= self.slow * _NS_PER_S
 
 
+def tell(metadata: dict[str, Any], rate: float) -> None:
+    """Say in a record's metadata what part of the calls like it was recorded, unless that is all of them."""
+    if rate < 1 or KEY in metadata:
+        metadata[KEY] = rate
+
+
 def rate(record: Mapping[str, Any]) -> float:
     """Give the part of the calls like a recorded one that was recorded: it stands for 1 / rate calls in any sum."""
     metadata = record.get("metadata")

@@ -65,6 +65,26 @@ def test_nothing_said_of_a_session_gets_out(everything: Outputs, ask: Ask) -> No
     assert everything.has_told(PHONE, EMAIL) == set()
 
 
+def test_nothing_told_by_hand_gets_out(everything: Outputs) -> None:
+    said = f"我是张三{PHONE}，邮箱{EMAIL}；token {SECRET}"
+    spantape.record_llm_interaction(
+        session_id=PHONE,
+        role_name=said,
+        prompt=said,
+        response=said,
+        success=False,
+        error_message=said,
+        performance_metrics={"response_time_ms": 20_000_000, "note": said, EMAIL: [said]},
+        metadata={"note": said, "number": int(PHONE)},
+    )
+    with pytest.raises(ValueError, match=PHONE), spantape.call(model="m", messages=[{"role": "user", "content": said}]):
+        raise ValueError(said)
+    assert everything.has_told(PHONE, EMAIL, SECRET) == set()
+    metrics = everything.records[0]["performance_metrics"]
+    assert metrics["response_time_ms"] == 20_000_000
+    assert "z***@example.com" in metrics["note"]
+
+
 def test_sessions_that_are_masked_stay_apart(everything: Outputs, ask: Ask) -> None:
     for number in (PHONE, "13912345678", PHONE):
         with spantape.session(number):

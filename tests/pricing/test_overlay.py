@@ -19,7 +19,7 @@ MILLION = 1_000_000
 
 def test_every_entry_says_who_says_so_and_when() -> None:
     for entry in ENTRIES:
-        assert entry["source"].startswith(("https://", "litellm@", "models.dev@")), entry
+        assert entry["source"].startswith(("https://", "litellm@", "models.dev@", "lobehub/lobe-chat@")), entry
         assert date(2025, 1, 1) <= date.fromisoformat(entry["source_date"]) <= date(2026, 11, 21), entry
         assert entry["provider"], entry
         assert entry["input_price_per_1m"] > 0, entry
@@ -29,13 +29,14 @@ def test_every_entry_says_who_says_so_and_when() -> None:
 def test_every_entry_is_found() -> None:
     for entry in ENTRIES:
         sent = entry.get("above_input_tokens", 0) + 1
-        found = call(entry["model"], entry["provider"], sent, 1, entry.get("server", ""))
+        received = entry.get("above_output_tokens", 0) + 1
+        found = call(entry["model"], entry["provider"], sent, received, entry.get("server", ""))
         found[semconv.REASONING_TOKENS] = 1 if entry.get("thinking") else 0
         day = entry.get("valid_from", "2026-11-21")[:10]
         told = cost(book(), found, f"{day}T16:00:00+00:00")
         assert told["source"] == entry["source"], entry
         assert told["currency"] == entry.get("currency", "USD"), entry
-        assert told["output"] == pytest.approx(entry["output_price_per_1m"] / 1e6), entry
+        assert told["output"] == pytest.approx(entry["output_price_per_1m"] * received / 1e6), entry
 
 
 def test_the_published_example_of_qwen_plus() -> None:
@@ -124,9 +125,32 @@ def test_the_international_host_of_zhipu_has_another_list() -> None:
     assert china != intl
 
 
-@pytest.mark.parametrize("model", ["glm-4.5", "glm-4.6"])
-def test_a_price_by_the_length_of_the_answer_is_absent(model: str) -> None:
-    assert cost(book(), call(model, "zhipu", server="open.bigmodel.cn")) == {}
+@pytest.mark.parametrize(
+    ("model", "sent", "received", "total"),
+    [
+        ("glm-4.6", 10_000, 199, (10_000 * 2 + 199 * 8) / MILLION),
+        ("glm-4.6", 10_000, 1000, (10_000 * 3 + 1000 * 14) / MILLION),
+        ("glm-4.5", 40_000, 100, (40_000 * 4 + 100 * 16) / MILLION),
+        ("glm-4.5-air", 31_999, 205, (31_999 * 0.8 + 205 * 6) / MILLION),
+    ],
+)
+def test_glm_by_the_length_of_the_answer(model: str, sent: int, received: int, total: float) -> None:
+    told = cost(book(), call(model, "zhipu", sent, received, "open.bigmodel.cn"))
+    assert (told["total"], told["currency"]) == (pytest.approx(total), "CNY")
+
+
+@pytest.mark.parametrize(("sent", "received"), [(10_000, 200), (10_000, 204), (32_000, 10), (32_768, 1000)])
+def test_where_two_readings_of_a_list_differ_there_is_no_price(sent: int, received: int) -> None:
+    assert cost(book(), call("glm-4.6", "zhipu", sent, received, "open.bigmodel.cn")) == {}
+
+
+def test_what_was_worked_back_from_another_currency_says_so_with_every_cost() -> None:
+    for model, provider, server in (
+        ("qwen-max", "dashscope", BEIJING),
+        ("doubao-seed-2-1-pro-260628", "volcengine", ""),
+    ):
+        told = cost(book(), call(model, provider, 1, 1, server))
+        assert told["source"].endswith("worked back from USD at 0.14375 for a CNY")
 
 
 def test_the_user_has_the_last_word() -> None:

@@ -369,3 +369,15 @@ def test_rates_are_stated_as_pairs(given: Any) -> None:
 def test_rates_that_can_not_be_used(given: Any) -> None:
     with pytest.raises(spantape.SettingError, match="exchange_rates= is .*: give pairs such as USD/CNY=7.1"):
         Settings.load(exchange_rates=given)
+
+
+def test_a_price_by_the_length_of_the_answer() -> None:
+    prices = book(
+        row(up_to_output_tokens=200),
+        row(sent=3, received=6, above_output_tokens=200),
+        row(sent=5, received=10, above_output_tokens=200, above_input_tokens=1000),
+    )
+    usages = [(100, 200), (100, 201), (2000, 201), (2000, 200)]
+    assert totals(prices, [call("m", sent=sent, received=received) for sent, received in usages]) == pytest.approx(
+        [0.1 + 0.4, 0.3 + 1.206, 10 + 2.01, 2 + 0.4]
+    )

@@ -94,6 +94,36 @@ def test_a_failure_and_what_is_not_known(server: ScriptedServer) -> None:
     assert entry["request"]["messages_count"] is None
 
 
+def test_a_cost_in_another_currency_is_under_names_that_do_not_say_usd(server: ScriptedServer) -> None:
+    server.replies(completion("x", usage={"prompt_tokens": 1000, "completion_tokens": 100}))
+    prices = [{"model": "gpt-4o-mini", "currency": "CNY", "input_price_per_1k": 2, "output_price_per_1k": 10}]
+    spantape.instrument(jsonl=True, files=False, prices=prices)
+    with sync_client(server.url) as client:
+        client.chat.completions.create(**BODY)
+    assert spantape.flush()
+    cost = entries()[0]["cost"]
+    assert [cost.pop(name) for name in SHAPE["cost"]] == [None] * 3
+    assert cost == {"prompt_cost": 2, "completion_cost": 1, "total_cost": 3, "currency": "CNY"}
+
+
+def test_the_log_has_what_is_recorded_and_says_what_part_that_is(server: ScriptedServer, tmp_path: Path) -> None:
+    server.replies(*[completion("x")] * 40, error(500, "broken"))
+    spantape.instrument(jsonl=True, base_dir=tmp_path, sample_rate=0.5)
+    with sync_client(server.url, max_retries=0) as client:
+        for number in range(40):
+            with spantape.session(f"s{number}"):
+                client.chat.completions.create(**BODY)
+        with pytest.raises(openai.InternalServerError):
+            client.chat.completions.create(**BODY)
+    assert spantape.flush()
+    *told, failed = entries()
+    records = spantape.recordings(tmp_path).get_latest_interactions()
+    assert 5 < len(told) < 35
+    assert {entry["context"]["sample_rate"] for entry in told} == {0.5}
+    assert (failed["level"], "sample_rate" in failed["context"]) == ("ERROR", False)
+    assert {entry["context"]["interaction_id"] for entry in entries()} == {record["id"] for record in records}
+
+
 def test_what_a_sampler_leaves_out_is_logged_all_the_same() -> None:
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     spantape.instrument(jsonl=True, files=False, tracer_provider=provider)

@@ -15,9 +15,9 @@ from .. import jsontext
 from ..errors import SettingError
 from ..jsontext import Json
 from .credentials import CREDENTIALS
-from .detector import Detector, Gate
+from .detector import Detector, Gate, seen
 from .personal import PERSONAL
-from .views import hides, view
+from .views import has_escapes, is_wide, view
 
 __all__ = ["DETECTORS", "GROUPS", "MODES", "Detector", "Masking"]
 
@@ -73,7 +73,7 @@ class Masking:
 
     def findings(self, text: str) -> list[Finding]:
         """Give what is found in a text, in order."""
-        if self.is_clean(text.encode("utf-8", "replace")):
+        if self.is_clean(text):
             return []
         read = view(text)
         found = self._found(read.text)
@@ -87,22 +87,27 @@ class Masking:
         """Give JSON whose texts and numbers were masked, with what is only found by the key before it hidden, too."""
         return _replaced(text, self.findings(text))
 
-    def is_clean(self, data: bytes) -> bool:
-        """Say quickly that nothing can be found in a text or in JSON, given as UTF-8; False is no answer."""
+    def is_clean(self, text: str) -> bool:
+        """Say quickly that nothing can be found in a text or in JSON; False is no answer."""
+        data = seen(text)
         for gate, marks in self._marks:  # plain loops: it is asked several times a call
             if gate is None or gate(data):
-                for mark in marks:
-                    if mark in data:
+                for rarest, mark in marks:
+                    if rarest in data and mark in data:
                         return False
-        return not (self._marks and hides(data))
+        return not (b"\\" in data and has_escapes(data)) and not (self._is_personal and is_wide(text))
 
     @cached_property
-    def _marks(self) -> Sequence[tuple[Gate | None, Sequence[bytes]]]:
+    def _marks(self) -> Sequence[tuple[Gate | None, Sequence[tuple[bytes, bytes]]]]:
         """Of the detectors behind each gate, what one of is in every text that they find something in."""
         return [
-            (gate, [mark for detector in detectors for mark in detector.encoded_marks])
-            for gate, detectors in self._gates
+            (gate, [mark for detector in detectors for mark in detector.seen_marks]) for gate, detectors in self._gates
         ]
+
+    @cached_property
+    def _is_personal(self) -> bool:
+        """Whether anything is looked for that people write in full-width digits, too; nobody types keys so."""
+        return not frozenset(CREDENTIALS).issuperset(self._detectors)
 
     @cached_property
     def of_names(self) -> Masking:
@@ -151,7 +156,7 @@ class Masking:
 
     def _found(self, text: str) -> list[Finding]:
         """Give what was found, in order; what one detector has found is no more to be seen by those after it."""
-        data = text.encode("utf-8", "replace")
+        data = seen(text)
         found: list[Finding] = []
         for detector in self._asked(data):
             new = [

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from .detector import Detector, Shape, searching
+from .detector import Detector, Shape, compiled, glance
 
 _ALNUM = bytes(0x61 if i < 128 and chr(i).isalnum() else 0x20 for i in range(256))
 _RUN = b"a" * 16
-_LOGIN = rb":\\*/\\*/[^\s/?#:@\"]{0,128}:[^\s/?#\"]{1,256}@"
+_LOGIN = r"://[^\s/?#:@\"'<>[]{0,128}:([^\s/?#\"'<>]{1,256})@"
+_PARAMETER = (
+    r"(?:[?&](?i:password|passwd|pwd|sig|x-amz-(?:signature|security-token)|(?:client_|app_|api_)?secret|api[_-]?key"
+    r"|(?:access_|auth_|refresh_|id_|api_|session_)?token)|;(?i:password|pwd))="
+    r"(?!\$[({A-Za-z])([A-Za-z0-9._~!$*+,/=@:%^|-]{0,511}[A-Za-z0-9_~=!$/%+*-])"
+)
+_KEY_BEGINS = r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+_KEY_ENDS = r"-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+_KEY_CUT = r"[A-Za-z0-9+/=:,\s\\]{0,16384}"
+_LONGEST_KEY = 65_536
+_MAY_LOGIN = rb":\\*/\\*/[^\s/#:@\"]{0,128}:[^\s/#\"]{1,256}@"  # a ? may be a character beyond ASCII
+_MAY_PARAMETER = rb"(?i)=(?<=(?:word|sswd|[?&;]pwd|[?&;]sig|ture|oken|cret|[_-]key|ikey)=)"
 
 
 def _has_token(data: bytes) -> bool:
@@ -16,8 +28,26 @@ def _has_token(data: bytes) -> bool:
     return _RUN in data.translate(_ALNUM)
 
 
-def _has_login(data: bytes) -> object:
-    return b"@" in data and searching(_LOGIN)(data)
+def _has_password(data: bytes) -> object:
+    is_in_login = b"@" in data and glance(_MAY_LOGIN).search(data)
+    return is_in_login or (b"=" in data and glance(_MAY_PARAMETER).search(data))
+
+
+def _private_keys(text: str) -> Iterator[tuple[int, int]]:
+    """Give private keys; of one whose end is missing, as it was cut off, what looks like a key."""
+    for begin in compiled(_KEY_BEGINS).finditer(text):
+        start = begin.end()
+        stop = text.find("-----", start)
+        is_whole = stop >= 0 and stop - start <= _LONGEST_KEY and '"' not in text[start:stop]
+        end = compiled(_KEY_ENDS).match(text, stop) if is_whole else compiled(_KEY_CUT).match(text, start)
+        yield begin.start(), end.end() if end else start
+
+
+def _passwords(text: str) -> Iterator[tuple[int, int]]:
+    """Give passwords before a host, and those among an address's parameters."""
+    for pattern in (_LOGIN, _PARAMETER):
+        for match in compiled(pattern).finditer(text):
+            yield match.span(1)
 
 
 def _is_random(found: str) -> bool:
@@ -39,16 +69,14 @@ def _beginning(*known: str) -> Shape:
 
 
 def _pem(found: str) -> str:
-    begin = found.partition("KEY-----")[0] + "KEY-----"
+    begin = "-----".join(found.split("-----", 2)[:2]) + "-----"
     return f"{begin}***{begin.replace('BEGIN', 'END')}"
 
 
 CREDENTIALS = (
     Detector(
         "private_key",
-        # As long as a key of 16384 bits, and over the end when that is missing: it may have been cut.
-        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^\"-]|-(?!----)){0,16384}"
-        r"(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?",
+        _private_keys,
         shape=_pem,
         marks=("-----BEGIN ",),
     ),
@@ -113,14 +141,14 @@ CREDENTIALS = (
     ),
     Detector(
         "bearer",
-        r"earer(?<![A-Za-z0-9][Bb]earer)[ \t]{1,4}([A-Za-z0-9._~+/=-]{16,})",
+        r"earer(?<![A-Za-z0-9][Bb]earer)[ \t]{1,4}([A-Za-z0-9._~+/=-]{12,})",
         check=_has_digit,
         marks=("earer",),
     ),
     Detector(
         "url_password",
-        r"://[^\s/?#:@\"'<>[]{0,128}:([^\s/?#\"'<>]{1,256})@",
+        _passwords,
         check=_is_open,
-        gate=_has_login,
+        gate=_has_password,
     ),
 )

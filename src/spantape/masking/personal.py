@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from .detector import Detector, searching
+from .detector import Detector, glance
 from .numbers import NUMBERS
 
 _AT = rb"@[A-Za-z0-9-]{1,63}\.[A-Za-z0-9]"
 _AT_ENCODED = rb"%40[A-Za-z0-9-]{1,63}\.[A-Za-z0-9]"
 _V4 = rb"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"
-_V6 = rb":(?:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:|:[0-9A-Fa-f])"
+_HEX = rb"[0-9A-Fa-f]{1,4}"
+_V6 = rb":%b:(?:%b:){5}" % (_HEX, _HEX)
+_V6_SHORT = (
+    rb"::(?:%b:|[0-9]{1,3}\.|(?<=[0-9A-Fa-f]{4}::)|(?<=:[0-9A-Fa-f]::)|(?<=:[0-9A-Fa-f]{2}::)|(?<=:[0-9A-Fa-f]{3}::))"
+    % _HEX
+)
 
 _FILES = frozenset(
     ("png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "js", "mjs", "ts", "css", "tgz", "gz", "zip", "py", "html")
@@ -19,15 +24,16 @@ _NO_HOSTS = frozenset({"255.255.255.255", "255.255.255.0", "255.255.0.0", "255.0
 
 
 def _has_email(data: bytes) -> object:
-    return (b"@" in data and searching(_AT)(data)) or (b"%" in data and searching(_AT_ENCODED)(data))
+    return (b"@" in data and glance(_AT).search(data)) or (b"%" in data and glance(_AT_ENCODED).search(data))
 
 
 def _has_ip(data: bytes) -> object:
-    return data.count(b".") > 2 and searching(_V4)(data)
+    return b"." in data and glance(_V4).search(data)
 
 
 def _has_ipv6(data: bytes) -> object:
-    return data.count(b":") > 1 and searching(_V6)(data)
+    is_short = b"::" in data and glance(_V6_SHORT).search(data)
+    return is_short or (b":" in data and glance(_V6).search(data))
 
 
 def _is_address(found: str) -> bool:
@@ -73,7 +79,7 @@ PERSONAL = (
     *NUMBERS,
     Detector(
         "ipv6",
-        r"(?<![A-Za-z0-9_:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?(?![A-Za-z0-9_:])",
+        r"(?<![A-Za-z0-9_:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:(?:\.[0-9]{1,3}){3})?(?![A-Za-z0-9_:*])",
         check=_is_ipv6,
         shape=_ip,
         gate=_has_ipv6,

@@ -116,6 +116,8 @@ COLUMNS = {
     "valid_to": Column(_WHEN, _end),
     "above_input_tokens": _COUNT,
     "up_to_input_tokens": _COUNT,
+    "above_output_tokens": _COUNT,
+    "up_to_output_tokens": _COUNT,
     "thinking": Column("true or false", _switch),
     **dict.fromkeys(PRICES, _AMOUNT),
     "price_per_request": _AMOUNT,

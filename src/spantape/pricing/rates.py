@@ -41,8 +41,9 @@ class Flat(NamedTuple):
 class Rates:
     """The price of one token of each kind, and of a request, with where it is from and the date that it bears.
 
-    They hold for a call whose input is larger than `above` tokens and not larger than `up_to`, and that did or did not
-    think before it answered; None is for any.
+    They hold for a call whose input is larger than `above` tokens and not larger than `up_to`, whose answer is larger
+    than `output_above` and not larger than `output_up_to`, and that did or did not think before it answered; None is
+    for any.
     """
 
     tokens: Mapping[str, Decimal]
@@ -53,13 +54,16 @@ class Rates:
     above: int = 0
     up_to: int | None = None
     thinking: bool | None = None
+    output_above: int = 0
+    output_up_to: int | None = None
 
     def holds(self, usage: Mapping[str, Any]) -> bool:
         """Say whether a call with this usage falls under the condition."""
         if self.thinking is not None and self.thinking != bool(usage.get(semconv.REASONING_TOKENS)):
             return False
-        size = usage.get(semconv.INPUT_TOKENS) or 0
-        return (not self.above or size > self.above) and (self.up_to is None or size <= self.up_to)
+        return _is_within(usage.get(semconv.INPUT_TOKENS) or 0, self.above, self.up_to) and _is_within(
+            usage.get(semconv.OUTPUT_TOKENS) or 0, self.output_above, self.output_up_to
+        )
 
     def times(self, rate: Decimal, currency: str, source: str) -> Rates:
         """Give these prices in another currency."""
@@ -80,7 +84,11 @@ class Rates:
         return Flat(sent, self.tokens.get(semconv.CACHE_READ_TOKENS, sent), received, self.request)
 
 
+def _is_within(size: int, above: int, up_to: int | None) -> bool:
+    return (not above or size > above) and (up_to is None or size <= up_to)
+
+
 def that_hold(ladder: Iterable[Rates], usage: Mapping[str, Any]) -> Rates | None:
-    """Give the rates that hold for a usage: those for the largest inputs that it reaches, for all its tokens."""
+    """Give the rates that hold for a usage: those for the largest sizes that it reaches, for all its tokens."""
     reached = [rates for rates in ladder if rates.holds(usage)]
-    return max(reached, key=lambda rates: (rates.above, rates.thinking is not None), default=None)
+    return max(reached, key=lambda rates: (rates.above, rates.output_above, rates.thinking is not None), default=None)

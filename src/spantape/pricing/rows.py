@@ -86,6 +86,8 @@ def _rates(row: Mapping[str, Any], where: str) -> Rates:
         above=row.get("above_input_tokens", 0),
         up_to=row.get("up_to_input_tokens"),
         thinking=row.get("thinking"),
+        output_above=row.get("above_output_tokens", 0),
+        output_up_to=row.get("up_to_output_tokens"),
     )
 
 
@@ -102,6 +104,8 @@ def _tokens(row: Mapping[str, Any]) -> dict[str, Decimal]:
 def _twice(rows: Sequence[Row]) -> Iterator[str]:
     seen: dict[object, int] = {}
     for row in rows:
-        first = seen.setdefault((row.entry, row.start, row.rates.above, row.rates.thinking), row.number)
+        rates = row.rates
+        sizes = (rates.above, rates.output_above, rates.thinking)
+        first = seen.setdefault((row.entry, row.start, sizes), row.number)
         if first != row.number:
             yield f"row {row.number} is a price of the same as row {first}: give each a valid_from of its own"

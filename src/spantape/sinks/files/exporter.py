@@ -44,8 +44,7 @@ class Ended:
         """Give the interaction, with its messages as they are on the span."""
         if self._made is None:
             self._made = Interaction.from_span(self._span, verbatim=True)
-            if self._rate < 1 or sampling.KEY in self._made.metadata:
-                self._made.metadata[sampling.KEY] = self._rate
+            sampling.tell(self._made.metadata, self._rate)
         return self._made
 
 

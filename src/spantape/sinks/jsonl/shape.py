@@ -37,7 +37,7 @@ def shaped(call: Interaction) -> dict[str, Json]:
             "start_time": _utc(timing.get("start_time")),
             "end_time": _utc(timing.get("end_time")),
         },
-        "cost": _named(_COST, call.cost if (call.cost or {}).get("currency") == "USD" else None),
+        "cost": _cost(call.cost or {}),
     }
     return entry | ({"error": call.error} if call.error else {})
 
@@ -77,6 +77,14 @@ def _parts(messages: list[Json]) -> Iterator[Mapping[str, Any]]:
     for message in messages:
         parts = message.get("parts") if isinstance(message, dict) else None
         yield from (part for part in parts or () if isinstance(part, dict))
+
+
+def _cost(cost: Mapping[str, Json]) -> dict[str, Json]:
+    """Give amounts in USD under the names that say so, those in another currency under others, and with it."""
+    if cost.get("currency", "USD") == "USD":
+        return _named(_COST, cost)
+    others = {name.removesuffix("_usd"): key for name, key in _COST.items()}
+    return dict.fromkeys(_COST) | _named(others, cost) | {"currency": cost["currency"]}
 
 
 def _named(names: Mapping[str, str], found: Mapping[str, Json] | None) -> dict[str, Json]:
