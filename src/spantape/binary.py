@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import re
 from contextlib import suppress
+from itertools import repeat
 from urllib.parse import unquote_to_bytes
 
 from .jsontext import Json, whole
@@ -53,7 +54,7 @@ def may_hold_binary(text: str) -> bool:
     """Say whether there may be a data URL or a long run of base64: looking for them takes far longer."""
     # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
     is_told = ";" in text and _BASE64.search(text) is not None
-    return is_told or any(_RUN.match(text, at) for at in range(960, len(text), 960))
+    return is_told or any(map(_RUN.match, repeat(text), range(960, len(text), 960)))
 
 
 def _unpacked(run: re.Match[str]) -> str:

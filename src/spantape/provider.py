@@ -40,14 +40,14 @@ class Choice:
     provider: Any
     ours: TracerProvider
     is_left_out: Callable[[], bool]
-    tracers: dict[object, trace.Tracer] = field(default_factory=dict)
+    _tracers: dict[str, tuple[trace.Tracer, trace.Tracer]] = field(default_factory=dict)
 
-    def tracer(self, provider: Any, scope: str) -> trace.Tracer:
-        """Give a provider's tracer, made once."""
-        key = (provider is self.ours, scope)
-        if key not in self.tracers:
-            self.tracers[key] = provider.get_tracer(scope, __version__)
-        return self.tracers[key]
+    def tracers(self, scope: str) -> tuple[trace.Tracer, trace.Tracer]:
+        """Give a scope's tracers, made once: that of the provider, and ours."""
+        if scope not in self._tracers:
+            theirs, ours = (one.get_tracer(scope, __version__) for one in (self.provider, self.ours))
+            self._tracers[scope] = theirs, ours
+        return self._tracers[scope]
 
 
 class Tracing:
@@ -87,11 +87,13 @@ class Tracing:
 
     def look(self) -> Choice:
         """Find out which provider holds now."""
-        provider = self._provider()
-        if not self._is_chosen(provider):
-            with self._lock:
-                if not self._is_chosen(provider):
-                    self._choice = self._chosen(provider)
+        choice, provider = self._choice, self._provider()
+        seen, processors = choice.seen
+        if provider is seen and processors_of(provider) is processors:
+            return choice
+        with self._lock:
+            if not self._is_chosen(provider):
+                self._choice = self._chosen(provider)
         return self._choice
 
     def _provider(self) -> Any:
@@ -149,16 +151,17 @@ def _is_below_unsampled() -> bool:
 
 
 def _sampled_span(choice: Choice, scope: str, opening: Opening) -> trace.Span:
-    return opening.span(choice.tracer(choice.provider, scope))
+    return opening.span(choice.tracers(scope)[0])
 
 
 def _recorded_span(choice: Choice, scope: str, opening: Opening) -> trace.Span:
-    span = _sampled_span(choice, scope, opening)
+    theirs, ours = choice.tracers(scope)
+    span = opening.span(theirs)
     if span.is_recording() or choice.provider is choice.ours:
         return span
     # The application's sampler leaves it out: we record it under the same trace id, unsampled for everyone else.
     left_out = opening._replace(context=otel_context.set_value(_LEFT_OUT, True, opening.context))
-    return left_out.span(choice.tracer(choice.ours, scope))
+    return left_out.span(ours)
 
 
 class _Always(Sampler):

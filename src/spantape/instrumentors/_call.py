@@ -35,56 +35,36 @@ class Call:
     Who sees the chunks of a stream puts them into `chunks`, and calls `full()` as soon as there are `room` of them.
     """
 
-    __slots__ = (
-        *(
-            "_tape",
-            "endpoint",
-            "_first",
-            "_dropped",
-            "_join",
-            "chunks",
-            "room",
-            "_folded",
-            "_body",
-            "_learned",
-            "_kept",
-        ),
-        *("_observers", "_times", "arrived", "hides", "_sent", "attempts", "pulling", "watched", "is_stream", "_at"),
-        *("_clock", "_key", "_known", "_session", "_around", "_gave", "used", "span"),
-        *("is_recording", "__weakref__"),
-    )
+    # Until something else is known; not set on each call, of which most have no use for them.
+    chunks: list[Any]
+    room = 1  # the time of the first one is taken
+    arrived: float | None = None
+    hides: Callable[[Any], bool] | None = None
+    attempts = 0
+    pulling = watched = is_stream = False
+    used: Mapping[str, Any] = {}
+    _dropped: Sequence[str] = ()
+    _join: Join | None = None
+    _times: list[float] | None = None
+    _folded = 0
+    _body: Mapping[str, Json] | None = None
+    _learned: Mapping[str, Any] = {}
+    _gave = 0
+    _ref: Ref | None = None
 
     def __init__(self, tape: Tape, request: Request) -> None:
         self.endpoint, where, body, self._key, context, began = request
-        endpoint = self.endpoint
         self._first = itertools.count()
-        self._dropped: list[str] = []
-        self._join: Join | None = None
-        self.chunks: list[Any] = []
-        self.room = 1  # the time of the first one is taken
-        self._folded = 0
-        self._body: Mapping[str, Json] | None = None
-        self._learned: Attributes = {}
-        self._kept: Attributes = {}
-        self._observers = _listening(tape.observers)
-        self._times: list[float] | None = [] if self._observers else None
-        self.arrived: float | None = None
-        self.hides: Callable[[Any], bool] | None = None
-        self._sent = body if endpoint.tells_usage_if_asked else {}  # it may hold whole files
-        self.attempts = 0
-        self.pulling = self.watched = self.is_stream = False
         self._at, self._clock = time.time(), time.perf_counter()
-        self.used: Attributes = {}
-        self._known = _sampled_by(endpoint, where, body)
+        self._known = _sampled_by(self.endpoint, where, body)
         self._tape = tape.for_call(self._known)
-        whose = adopted(context)
+        self._observers = _listening(tape.observers)
         self._around = opened()
-        self._gave = 0
+        self._sent = body if self.endpoint.tells_usage_if_asked else {}  # it may hold whole files
+        whose = adopted(context)
         self._session: str | None = whose.get(semconv.SESSION_ID)
         known = self._known | self._shown(whose) if whose else self._known
-        self.span = self._tape.start_span(Opening(self._name(), known, endpoint.kind, context, began))
-        if self._observers:
-            self._kept.update(self._known)
+        self.span = self._tape.start_span(Opening(self._name(), known, self.endpoint.kind, context, began))
         self.is_recording = self.span.is_recording()
         if self.is_recording:
             with guard:
@@ -92,7 +72,7 @@ class Call:
 
     def note(self, attributes: Mapping[str, Any]) -> None:
         """Take what was learned on the way."""
-        self._learned.update(attributes)
+        self._learned = {**self._learned, **attributes}
 
     def answered(self, body: Mapping[str, Json]) -> None:
         """Take the whole response; it is kept even when the client then fails to parse it."""
@@ -109,8 +89,8 @@ class Call:
 
     def streams(self, *, live: bool = True) -> None:
         """Say that chunks will come, `live` or after the fact: the span ends when they do, or at exit."""
-        self.is_stream = True
-        self._times = self._times if live else None
+        self.is_stream, self.chunks = True, []
+        self._times = [] if live and self._observers else None
         self._join = self.endpoint.join() if self.endpoint.join is not None else None
         in_flight.add(self)
         if self.endpoint.tells_usage_if_asked and self.hides is None:
@@ -148,7 +128,10 @@ class Call:
 
     def ref(self) -> Ref:
         """Give what stands for the call when it has long ended."""
-        return Ref(self.span.get_span_context(), self._session, getattr(self.span, "start_time", None) or 0)
+        if self._ref is None:
+            started = getattr(self.span, "start_time", None) or 0
+            self._ref = Ref(self.span.get_span_context(), self._session, started)
+        return self._ref
 
     @property
     def is_told(self) -> bool:
@@ -186,24 +169,16 @@ class Call:
         return f"{self.endpoint.operation} {self._known.get(self.endpoint.named_by, '')}".rstrip()
 
     def _ask(self, body: Mapping[str, Json]) -> None:
-        asked: Attributes = {}
-        with guard:
-            asked = self.endpoint.request(body)
-            self._known |= asked
-        with guard:
-            asked |= self._tape.said(self.endpoint.asked, body)
-        with guard:
-            asked |= self._tape.source()
+        endpoint, tape = self.endpoint, self._tape
+        asked = guard.gather((endpoint.request, tape.said(endpoint.asked), tape.source), body)
         self.span.set_attributes(self._shown(asked))
 
     def _shown(self, attributes: Mapping[str, Any]) -> Attributes:
         """Give what the span may have; what the content policy has dropped so far stays named."""
         kept = self._tape.keep(attributes, self._key())
-        self._dropped += kept.get(semconv.CONTENT_DROPPED, ())
-        if self._dropped:
-            kept[semconv.CONTENT_DROPPED] = list(self._dropped)
-        if self._observers:
-            self._kept.update(kept)
+        if self._dropped or semconv.CONTENT_DROPPED in kept:
+            self._dropped = kept[semconv.CONTENT_DROPPED] = [*self._dropped, *kept.get(semconv.CONTENT_DROPPED, ())]
+        self._known |= kept
         return self._tape.shown(kept)
 
     def _fold(self) -> None:
@@ -221,25 +196,28 @@ class Call:
     def _end(self, how: str | None, error: BaseException | None) -> None:
         if next(self._first):
             return
-        in_flight.discard(self)
-        if self.is_told:
-            seconds = time.perf_counter() - self._clock
-            told: Attributes = {}
+        if self.is_stream:
+            in_flight.discard(self)
             with guard:
                 self._fold()
+        if self.is_told:
             with guard:
-                told = self._shown(self._told(how) | self._answer())
-                if told:
-                    self.span.set_attributes(told)
-                    self.use(told)
-            with guard:
-                self._blame(error, told)
-            with guard:
-                self._tell(seconds)
-            with guard:
-                self._list(told, seconds)
+                self._conclude(how, error, time.perf_counter() - self._clock)
         with guard:  # a processor of the application's may raise
             self.span.end()
+
+    def _conclude(self, how: str | None, error: BaseException | None, seconds: float) -> None:
+        told: Attributes = {}
+        with guard:
+            told = self._shown(self._told(how) | self._answer())
+            self.span.set_attributes(told)
+            self.use(told)
+        if error is not None or semconv.ERROR_TYPE in told:
+            with guard:
+                self._blame(error, told)
+        if self._observers:
+            self._tell(seconds)
+        self._list(told, seconds)
 
     def named(self, key: object) -> None:
         """Take the id of an answer, to know the call by it later."""
@@ -249,8 +227,9 @@ class Call:
     def _list(self, told: Attributes, seconds: float) -> None:
         """Let it be found again, and counted by the sessions around."""
         self.named(told.get(semconv.RESPONSE_ID))
-        for one in set(self._around) if self._is_counted() else ():
-            one.calls.add(self._known | told, seconds)
+        if self._around and self._is_counted():
+            for one in set(self._around):
+                one.calls.add(self._known, seconds)
 
     def _is_counted(self) -> bool:
         operation, is_remote = self.endpoint.operation, self.endpoint.kind is SpanKind.CLIENT
@@ -258,12 +237,11 @@ class Call:
         return is_call and is_remote
 
     def _tell(self, seconds: float) -> None:
-        if self._observers:
-            context = trace.set_span_in_context(self.span)
-            ended = Ended(self._kept, context, seconds, self._arrivals(), self.is_recording)
-            for observer in self._observers:
-                with guard:
-                    observer.ended(ended)
+        context = trace.set_span_in_context(self.span)
+        ended = Ended(self._known, context, seconds, self._arrivals(), self.is_recording)
+        for observer in self._observers:
+            with guard:
+                observer.ended(ended)
 
     def _arrivals(self) -> Sequence[float]:
         if self._times is not None or self.arrived is None or not self.is_stream:
@@ -279,7 +257,7 @@ class Call:
             self.span.set_status(Status(StatusCode.ERROR, told.get(semconv.ERROR_MESSAGE)))
 
     def _told(self, how: str | None) -> Attributes:
-        told = self._learned
+        told = {**self._learned}
         if self.attempts:
             told[semconv.RETRIES] = self.attempts - 1
         if self.is_stream:
@@ -292,27 +270,24 @@ class Call:
 
     def use(self, told: Attributes) -> None:
         """Take note of the tokens that were used, for whoever sums them up."""
-        self.used.update((name, told[name]) for name in TOTALS if name in told)
+        self.used = {**self.used, **{name: told[name] for name in TOTALS if name in told}}
 
     def _answer(self) -> Attributes:
         body = self._join.body() if self._join is not None and self._folded else self._body
-        found: Attributes = {}
-        if body:
+        if not body:
+            return {}
+        endpoint = self.endpoint
+        readers = (endpoint.response, self._tape.said(endpoint.answered)) if self.is_recording else (endpoint.response,)
+        found = guard.gather(readers, body)
+        if self._join is not None and endpoint.tells_usage_if_asked and not _is_used(found):
             with guard:
-                found = self.endpoint.response(body)
-            with guard:
-                found |= self._estimated(found, body)
-            with guard:
-                found |= self._tape.price(self._known | self._learned | found, self._at)
-            if self.is_recording:
-                with guard:
-                    found |= self._tape.said(self.endpoint.answered, body)
+                found |= self._estimated(body)
+        with guard:
+            found |= self._tape.price({**self._known, **self._learned, **found}, self._at)
         return found
 
-    def _estimated(self, found: Attributes, body: Mapping[str, Json]) -> Attributes:
-        """Give an estimate where a stream ended without usage."""
-        if self._join is None or not self.endpoint.tells_usage_if_asked or _is_used(found):
-            return {}
+    def _estimated(self, body: Mapping[str, Json]) -> Attributes:
+        """Give an estimate, as the stream ended without usage."""
         endpoint, sent = self.endpoint, self._sent
         return self._tape.estimator.usage(self._model, endpoint.asked(sent), endpoint.answered(body), endpoint.framing)
 

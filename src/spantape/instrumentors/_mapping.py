@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import compress
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -11,8 +12,6 @@ from ..content import Attributes
 from ..jsontext import Json
 
 Coerce: TypeAlias = Callable[[Any], Any]
-Table: TypeAlias = Mapping[str, tuple[str, Coerce]]
-"""Dotted path in the body → (attribute, how to read its value; None leaves it out)."""
 
 _SENTINELS = frozenset({"NotGiven", "Omit"})
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -22,11 +21,25 @@ _models: set[type] = set()
 _SCALARS = (str, int, float, bool, type(None))
 
 
+class Table(dict[str, tuple[str, Coerce]]):
+    """Dotted path in the body → (attribute, how to read its value; None leaves it out)."""
+
+    def __init__(self, rows: Mapping[str, tuple[str, Coerce]]) -> None:
+        super().__init__(rows)
+        self._beginnings = tuple(path.partition(".")[0] for path in rows)
+
+    def within(self, view: Mapping[str, Any]) -> Iterator[str]:
+        """Give the paths that may lead somewhere, found in no time: a body has few of what it might have."""
+        return compress(self, map(view.__contains__, self._beginnings))
+
+
 def fields(value: Any) -> Mapping[str, Any]:
     """View a mapping or a client's model as a mapping, without copying what is in it; anything else is empty."""
     kind: type = type(value)
     if kind is dict:
         return value  # type: ignore[no-any-return]
+    if value is None:
+        return _EMPTY
     if kind in _models:
         extra = value.__pydantic_extra__
         return {**value.__dict__, **extra} if extra else value.__dict__
@@ -49,8 +62,7 @@ def items(value: Any) -> list[Mapping[str, Any]]:
     """View the mappings and models in a list; everything else in it is left out."""
     if not isinstance(value, (list, tuple)):
         return []
-    views = [one if type(one) is dict else fields(one) for one in value]
-    return [view for view in views if view is not _EMPTY]
+    return [view for one in value if (view := one if type(one) is dict else fields(one)) is not _EMPTY]
 
 
 def dig(body: Any, path: str) -> Any:
@@ -66,8 +78,9 @@ def pick(table: Table, body: Json) -> Attributes:
     """Read what the table names; an attribute found on several paths is the last one's."""
     view = fields(body)
     found: Attributes = {}
-    for path, (attribute, coerce) in table.items():
-        value = dig(view, path) if "." in path else view.get(path)
+    for path in table.within(view):
+        attribute, coerce = table[path]
+        value = dig(view, path) if "." in path else view[path]
         said = None if value is None else coerce(value)
         if said is not None:
             found[attribute] = said
@@ -91,6 +104,8 @@ def text(value: Json) -> str | None:
 
 def whole(value: Json) -> int | None:
     """Read a whole number of 64 bits."""
+    if type(value) is int:
+        return value if -(2**63) <= value < 2**63 else None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
         return None
     return int(value) if -(2**63) <= value < 2**63 else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
 from opentelemetry import metrics
+from opentelemetry.environment_variables import OTEL_PYTHON_METER_PROVIDER
 
 from .. import semconv
 from .._version import __version__
@@ -77,14 +80,15 @@ class Metrics:
     """Records the metrics of each call with the MeterProvider that holds at that moment; without one, nothing."""
 
     def __init__(self, scope: str, provider: Any, *, newest: bool) -> None:
-        self._scope, self._fixed = scope, provider
+        self._scope = scope
+        self._provider = _looked_up() if provider is None else lambda: provider
         self._measures = _newest if newest else _charted
         self._seen: Any = None
         self._instruments: dict[str, Any] = {}
 
     def is_on(self) -> bool:
         """Say whether there is a MeterProvider."""
-        provider = self._fixed if self._fixed is not None else metrics.get_meter_provider()
+        provider = self._provider()
         if provider is not self._seen:
             self._instruments = _instruments(provider, self._scope)
             self._seen = provider
@@ -99,9 +103,17 @@ class Metrics:
             record(amount, shared | more, call.context)
 
 
+def _looked_up() -> Callable[[], Any]:
+    """Give what gives the global MeterProvider: the API itself looks into the environment while there is none."""
+    home: Any = sys.modules.get("opentelemetry.metrics._internal")
+    if OTEL_PYTHON_METER_PROVIDER in os.environ or not hasattr(home, "_METER_PROVIDER"):
+        return metrics.get_meter_provider
+    return lambda: home._METER_PROVIDER
+
+
 def _instruments(provider: Any, scope: str) -> dict[str, Any]:
     """Make the instruments; none with the API's stand-ins for a provider that is not there."""
-    if type(provider).__module__.startswith("opentelemetry.metrics"):
+    if provider is None or type(provider).__module__.startswith("opentelemetry.metrics"):
         return {}
     meter = provider.get_meter(scope, __version__)
     made = {

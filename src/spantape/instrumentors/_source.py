@@ -23,20 +23,15 @@ _BETWEEN = frozenset({
 _BEYOND = frozenset({"anyio", "asyncio", "concurrent", "gevent", "threading", "trio", "uvloop"})
 
 
-def nowhere() -> Attributes:
-    """Say nothing, where the setting wants it so."""
-    return {}
-
-
-def caller() -> Attributes:
+def caller(_: object = None) -> Attributes:
     """Give the innermost frame that is the application's; nothing where there is none."""
     frame: FrameType | None = sys._getframe(1)
     for _ in range(_MOST_FRAMES):
-        kind = _kind(frame.f_globals.get("__name__")) if frame is not None else BEYOND
-        if frame is None or kind is BEYOND:
-            return {}
+        if frame is None:
+            break
+        kind = _kind(frame.f_globals.get("__name__"))
         if kind is not BETWEEN:
-            return _place(frame)
+            return _place(frame) if kind is HERE else {}
         frame = frame.f_back
     return {}
 

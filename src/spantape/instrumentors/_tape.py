@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from opentelemetry import trace
 from opentelemetry.trace import Span
@@ -12,19 +12,20 @@ from opentelemetry.trace import Span
 from .._version import __version__
 from ..content import Attributes, ContentPolicy, without_content
 from ..context import NOTHING, capture, opened
-from ..jsontext import Json
 from ..opening import Opening
 from ._endpoint import Reader
 from ._estimate import Estimator, estimator
 from ._events import Events
+from ._mapping import nothing
 from ._metrics import Metrics
 from ._observer import Observer
 from ._scope import closing
-from ._source import caller, nowhere
+from ._source import caller
 
 if TYPE_CHECKING:
     from ..settings import Settings
 
+T = TypeVar("T")
 StartSpan: TypeAlias = Callable[[Opening], Span]
 
 
@@ -36,9 +37,10 @@ class Tape:
     leaves_out: Callable[[], bool]
     keep: Callable[..., Attributes]
     price: Callable[[Mapping[str, Any], float], Attributes]
-    said: Callable[[Reader, Mapping[str, Json]], Attributes]
+    said: Callable[[Reader], Reader]
+    """Gives what reads what was said: the reader itself, or one that reads nothing."""
     shown: Callable[[Attributes], Attributes]
-    source: Callable[[], Attributes]
+    source: Reader
     observers: tuple[Observer, ...]
     estimator: Estimator
     asks_for_usage: Callable[[str], bool]
@@ -61,9 +63,9 @@ class Tape:
             leaves_out=leaves_out,
             keep=policy.keep,
             price=prices.attributes,
-            said=_read if captures else _unread,
-            shown=_all if settings.capture_content.on_span else without_content,
-            source=caller if settings.capture_source else nowhere,
+            said=_as_it_is if captures else _unread,
+            shown=_as_it_is if settings.capture_content.on_span else without_content,
+            source=caller if settings.capture_source else nothing,
             observers=_observers(settings, scope),
             estimator=estimator(wanted=settings.estimate_usage),
             asks_for_usage=_is_among(settings.include_usage),
@@ -119,13 +121,9 @@ def _is_among(hosts: Collection[str]) -> Callable[[str], bool]:
     return lambda host: "*" in hosts or any(host == one or host.endswith(f".{one}") for one in hosts)
 
 
-def _read(reader: Reader, body: Mapping[str, Json]) -> Attributes:
-    return reader(body)
+def _as_it_is(thing: T) -> T:
+    return thing
 
 
-def _unread(reader: Reader, body: Mapping[str, Json]) -> Attributes:  # noqa: ARG001 - nothing was said
-    return {}
-
-
-def _all(attributes: Attributes) -> Attributes:
-    return attributes
+def _unread(reader: Reader) -> Reader:  # noqa: ARG001 - that of what was said
+    return nothing

@@ -116,15 +116,13 @@ def _is_counted(found: Mapping[str, Any]) -> bool:
 
 
 def _attributes(cost: Cost, found: Mapping[str, Any]) -> Attributes:
-    rates = cost.rates
-    return {
+    told: Attributes = {
+        **cost.rates.origin,
         semconv.COST_INPUT: float(cost.input),
         semconv.COST_OUTPUT: float(cost.output),
         semconv.COST_CACHED: None if cost.cached is None else float(cost.cached),
         semconv.COST_TOTAL: float(cost.total),
-        semconv.COST_CURRENCY: rates.currency,
-        semconv.COST_SOURCE: f"estimated usage × {rates.source}"
-        if found.get(semconv.USAGE_ESTIMATED)
-        else rates.source,
-        semconv.COST_PRICE_DATE: rates.date,
     }
+    if found.get(semconv.USAGE_ESTIMATED):
+        told[semconv.COST_SOURCE] = f"estimated usage × {cost.rates.source}"
+    return told

@@ -58,10 +58,10 @@ class Cost(NamedTuple):
 def cost_of(ladder: Sequence[Rates], found: Mapping[str, Any]) -> Cost | None:
     """Price a call by its attributes; None when some of its tokens have no price, or are not told apart."""
     rates = ladder[0] if len(ladder) == 1 else that_hold(ladder, found)
-    if rates is None or not rates.holds(found):
+    if rates is None or not (rates.is_unconditional or rates.holds(found)):
         return None
     mixed = found.get(semconv.OPERATION) in _MIXED
-    if not mixed and rates.flat is not None and not any(map(found.get, rates.rare)):
+    if not mixed and rates.flat is not None and (rates.rare.isdisjoint(found) or not any(map(found.get, rates.rare))):
         return usual(rates, rates.flat, found)
     return price(rates, found) if not mixed or _is_split(rates, found) else None
 

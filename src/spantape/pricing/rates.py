@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from .. import semconv
+from ..content import Attributes
 
 SUBSETS_IN = (
     semconv.CACHE_READ_TOKENS,
@@ -69,6 +70,21 @@ class Rates:
         """Give these prices in another currency."""
         tokens = {kind: each * rate for kind, each in self.tokens.items()}
         return replace(self, tokens=tokens, request=self.request * rate, currency=currency, source=source)
+
+    @cached_property
+    def is_unconditional(self) -> bool:
+        """Whether they hold for every call."""
+        limits = (self.above, self.up_to, self.thinking, self.output_above, self.output_up_to)
+        return limits == (0, None, None, 0, None)
+
+    @cached_property
+    def origin(self) -> Attributes:
+        """What every cost says of its price."""
+        return {
+            semconv.COST_CURRENCY: self.currency,
+            semconv.COST_SOURCE: self.source,
+            semconv.COST_PRICE_DATE: self.date,
+        }
 
     @cached_property
     def rare(self) -> frozenset[str]:

@@ -28,46 +28,52 @@ _PROVIDERS = {
     "moonshot": "moonshot_ai",
     "xai": "x_ai",
 }
-_REQUEST: Table = {
-    "temperature": (semconv.REQUEST_TEMPERATURE, number),
-    "top_p": (semconv.REQUEST_TOP_P, number),
-    "top_k": (semconv.REQUEST_TOP_K, whole),
-    "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
-    "max_tokens_to_sample": (semconv.REQUEST_MAX_TOKENS, whole),
-    "num_predict": (semconv.REQUEST_MAX_TOKENS, whole),
-    "max_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
-    "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
-    "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, number),
-    "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, number),
-    "seed": (semconv.REQUEST_SEED, whole),
-    "stop_sequences": (semconv.REQUEST_STOP_SEQUENCES, texts),
-    "stop": (semconv.REQUEST_STOP_SEQUENCES, texts),
-    "stream": (semconv.REQUEST_STREAM, flag),
-    "streaming": (semconv.REQUEST_STREAM, flag),
-    "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, text),
-}
+_REQUEST = Table(
+    {
+        "temperature": (semconv.REQUEST_TEMPERATURE, number),
+        "top_p": (semconv.REQUEST_TOP_P, number),
+        "top_k": (semconv.REQUEST_TOP_K, whole),
+        "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
+        "max_tokens_to_sample": (semconv.REQUEST_MAX_TOKENS, whole),
+        "num_predict": (semconv.REQUEST_MAX_TOKENS, whole),
+        "max_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
+        "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
+        "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, number),
+        "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, number),
+        "seed": (semconv.REQUEST_SEED, whole),
+        "stop_sequences": (semconv.REQUEST_STOP_SEQUENCES, texts),
+        "stop": (semconv.REQUEST_STOP_SEQUENCES, texts),
+        "stream": (semconv.REQUEST_STREAM, flag),
+        "streaming": (semconv.REQUEST_STREAM, flag),
+        "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, text),
+    }
+)
 _MODELS = ("model", "model_name", "model_id", "deployment_name", "azure_deployment", "engine")
 _ELSEWHERE = frozenset({"tools", "functions", "_type", "messages", "prompt", *_MODELS, *_REQUEST})
 _SECRET = re.compile(
     r"key|secret|password|credential|authorization|headers|(?<!max_)(?<!completion_)token(?!s)", re.IGNORECASE
 )
-_RESPONSE: Table = {
-    "model": (semconv.RESPONSE_MODEL, text),
-    "model_name": (semconv.RESPONSE_MODEL, text),
-    "id": (semconv.RESPONSE_ID, text),
-    "system_fingerprint": (semconv.OPENAI_SYSTEM_FINGERPRINT, text),
-}
-_USAGE: Table = {
-    "prompt_tokens": (semconv.INPUT_TOKENS, whole),
-    "completion_tokens": (semconv.OUTPUT_TOKENS, whole),
-    "input_tokens": (semconv.INPUT_TOKENS, whole),
-    "output_tokens": (semconv.OUTPUT_TOKENS, whole),
-    "input_token_details.cache_read": (semconv.CACHE_READ_TOKENS, whole),
-    "input_token_details.cache_creation": (semconv.CACHE_WRITE_TOKENS, whole),
-    "input_token_details.audio": (semconv.AUDIO_INPUT_TOKENS, whole),
-    "output_token_details.reasoning": (semconv.REASONING_TOKENS, whole),
-    "output_token_details.audio": (semconv.AUDIO_OUTPUT_TOKENS, whole),
-}
+_RESPONSE = Table(
+    {
+        "model": (semconv.RESPONSE_MODEL, text),
+        "model_name": (semconv.RESPONSE_MODEL, text),
+        "id": (semconv.RESPONSE_ID, text),
+        "system_fingerprint": (semconv.OPENAI_SYSTEM_FINGERPRINT, text),
+    }
+)
+_USAGE = Table(
+    {
+        "prompt_tokens": (semconv.INPUT_TOKENS, whole),
+        "completion_tokens": (semconv.OUTPUT_TOKENS, whole),
+        "input_tokens": (semconv.INPUT_TOKENS, whole),
+        "output_tokens": (semconv.OUTPUT_TOKENS, whole),
+        "input_token_details.cache_read": (semconv.CACHE_READ_TOKENS, whole),
+        "input_token_details.cache_creation": (semconv.CACHE_WRITE_TOKENS, whole),
+        "input_token_details.audio": (semconv.AUDIO_INPUT_TOKENS, whole),
+        "output_token_details.reasoning": (semconv.REASONING_TOKENS, whole),
+        "output_token_details.audio": (semconv.AUDIO_OUTPUT_TOKENS, whole),
+    }
+)
 _REASONS = ("finish_reason", "stop_reason", "done_reason", "finishReason")
 _MADE_HERE = re.compile(r"(?:lc_)?run-{1,2}([0-9a-f-]{36})")
 """An id that LangChain gives to a message, after the run that has made it."""

@@ -19,9 +19,9 @@ from .._adopted import adopting
 from .._call import ABANDONED, Call
 from .._endpoint import Endpoint, Request
 from .._held import Held
+from .._mapping import nothing
 from .._neighbours import are_chats_counted_elsewhere
 from .._observer import INFERENCE
-from .._source import nowhere
 from .._tape import Tape
 from .steps import Step
 from .waiting import Waiting
@@ -133,8 +133,8 @@ class Run:
         used = self.call.used if self.call is not None else {}
         for around in self.outer() if used else ():
             if around.call is not None and around.is_agent:
-                for name, count in used.items():
-                    around.call.used[name] = around.call.used.get(name, 0) + count
+                sums = around.call.used
+                around.call.used = {**sums, **{name: sums.get(name, 0) + count for name, count in used.items()}}
 
 
 class Runs:
@@ -143,7 +143,7 @@ class Runs:
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
         self._uncounted = tape.but(observers=())
-        self._quiet = tape.but(observers=(), source=nowhere, price=free)
+        self._quiet = tape.but(observers=(), source=nothing, price=free)
         self._beneath: tuple[Tape, Tape] = (tape, tape)
         self._live: dict[object, Run] = {}
         self._lock = threading.Lock()

@@ -13,10 +13,12 @@ from .._mapping import Table, fields, flag, items, number, pick, plain, text, wh
 from .._messages import Part, sized_part, text_part, upload_part
 from .usage import tokens
 
-_REQUEST: Table = {
-    "temperature": (semconv.REQUEST_TEMPERATURE, number),
-    "stream": (semconv.REQUEST_STREAM, flag),
-}
+_REQUEST = Table(
+    {
+        "temperature": (semconv.REQUEST_TEMPERATURE, number),
+        "stream": (semconv.REQUEST_STREAM, flag),
+    }
+)
 _FORMATS = {
     **dict.fromkeys(("json", "verbose_json", "diarized_json"), "json"),
     **dict.fromkeys(("text", "srt", "vtt"), "text"),

@@ -11,25 +11,29 @@ from .._endpoint import Endpoint
 from .._mapping import Table, pick, text, whole
 from .._messages import generic_part
 
-_REQUEST: Table = {
-    "batch_id": (semconv.BATCH_ID, text),
-    "endpoint": (semconv.BATCH_ENDPOINT, text),
-    "input_file_id": (semconv.BATCH_INPUT_FILE, text),
-}
-_RESPONSE: Table = {
-    "id": (semconv.BATCH_ID, text),
-    "model": (semconv.RESPONSE_MODEL, text),
-    "status": (semconv.BATCH_STATUS, text),
-    "endpoint": (semconv.BATCH_ENDPOINT, text),
-    "input_file_id": (semconv.BATCH_INPUT_FILE, text),
-    "output_file_id": (semconv.BATCH_OUTPUT_FILE, text),
-    "error_file_id": (semconv.BATCH_ERROR_FILE, text),
-    "request_counts.total": (semconv.BATCH_REQUESTS_TOTAL, whole),
-    "request_counts.completed": (semconv.BATCH_REQUESTS_COMPLETED, whole),
-    "request_counts.failed": (semconv.BATCH_REQUESTS_FAILED, whole),
-    "usage.input_tokens": (semconv.BATCH_INPUT_TOKENS, whole),
-    "usage.output_tokens": (semconv.BATCH_OUTPUT_TOKENS, whole),
-}
+_REQUEST = Table(
+    {
+        "batch_id": (semconv.BATCH_ID, text),
+        "endpoint": (semconv.BATCH_ENDPOINT, text),
+        "input_file_id": (semconv.BATCH_INPUT_FILE, text),
+    }
+)
+_RESPONSE = Table(
+    {
+        "id": (semconv.BATCH_ID, text),
+        "model": (semconv.RESPONSE_MODEL, text),
+        "status": (semconv.BATCH_STATUS, text),
+        "endpoint": (semconv.BATCH_ENDPOINT, text),
+        "input_file_id": (semconv.BATCH_INPUT_FILE, text),
+        "output_file_id": (semconv.BATCH_OUTPUT_FILE, text),
+        "error_file_id": (semconv.BATCH_ERROR_FILE, text),
+        "request_counts.total": (semconv.BATCH_REQUESTS_TOTAL, whole),
+        "request_counts.completed": (semconv.BATCH_REQUESTS_COMPLETED, whole),
+        "request_counts.failed": (semconv.BATCH_REQUESTS_FAILED, whole),
+        "usage.input_tokens": (semconv.BATCH_INPUT_TOKENS, whole),
+        "usage.output_tokens": (semconv.BATCH_OUTPUT_TOKENS, whole),
+    }
+)
 
 
 def request(body: Mapping[str, Json]) -> Attributes:

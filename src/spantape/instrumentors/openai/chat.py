@@ -25,25 +25,29 @@ from .._messages import (
 from .chat_chunks import Join
 from .usage import tokens
 
-_REQUEST: Table = {
-    "temperature": (semconv.REQUEST_TEMPERATURE, number),
-    "top_p": (semconv.REQUEST_TOP_P, number),
-    "top_k": (semconv.REQUEST_TOP_K, whole),
-    "max_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
-    "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
-    "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, number),
-    "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, number),
-    "seed": (semconv.REQUEST_SEED, whole),
-    "stop": (semconv.REQUEST_STOP_SEQUENCES, texts),
-    "stream": (semconv.REQUEST_STREAM, flag),
-    "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, text),
-}
-_RESPONSE: Table = {
-    "id": (semconv.RESPONSE_ID, text),
-    "model": (semconv.RESPONSE_MODEL, text),
-    "service_tier": (semconv.OPENAI_RESPONSE_SERVICE_TIER, text),
-    "system_fingerprint": (semconv.OPENAI_SYSTEM_FINGERPRINT, text),
-}
+_REQUEST = Table(
+    {
+        "temperature": (semconv.REQUEST_TEMPERATURE, number),
+        "top_p": (semconv.REQUEST_TOP_P, number),
+        "top_k": (semconv.REQUEST_TOP_K, whole),
+        "max_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
+        "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
+        "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, number),
+        "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, number),
+        "seed": (semconv.REQUEST_SEED, whole),
+        "stop": (semconv.REQUEST_STOP_SEQUENCES, texts),
+        "stream": (semconv.REQUEST_STREAM, flag),
+        "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, text),
+    }
+)
+_RESPONSE = Table(
+    {
+        "id": (semconv.RESPONSE_ID, text),
+        "model": (semconv.RESPONSE_MODEL, text),
+        "service_tier": (semconv.OPENAI_RESPONSE_SERVICE_TIER, text),
+        "system_fingerprint": (semconv.OPENAI_SYSTEM_FINGERPRINT, text),
+    }
+)
 _SPEAKERS = frozenset({"system", "developer", "user", "assistant"})
 _FORMATS = {"json_object": "json", "json_schema": "json", "text": "text"}
 _ELSEWHERE = frozenset({"model", "messages", "tools", "functions", *_REQUEST} - {"max_completion_tokens"})
@@ -65,7 +69,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
     """Give what was said to the model."""
     parameters = others(body, _ELSEWHERE)
     return {
-        semconv.INPUT_MESSAGES: [_message(one) for one in items(body.get("messages"))],
+        semconv.INPUT_MESSAGES: _messages(items(body.get("messages"))),
         semconv.TOOL_DEFINITIONS: _tools(body) or None,
         semconv.REQUEST_PARAMETERS: parameters or None,
     }
@@ -90,10 +94,20 @@ def _output(choice: Mapping[str, Json]) -> Message:
     return output | {"finish_reason": text(choice.get("finish_reason")) or "error"}
 
 
+def _messages(messages: Iterable[Mapping[str, Json]]) -> list[Message]:
+    # Nearly all are plain, and there are many: those are not worth a call each.
+    return [
+        {"role": role, "parts": [{"type": "text", "content": content}]}
+        if len(one) == 2
+        and type(content := one.get("content")) is str
+        and content
+        and (role := one.get("role")) in _SPEAKERS
+        else _message(one)
+        for one in messages
+    ]
+
+
 def _message(message: Mapping[str, Json]) -> Message:
-    content, role = message.get("content"), message.get("role")
-    if len(message) == 2 and type(content) is type(role) is str and content and role in _SPEAKERS:
-        return {"role": role, "parts": [{"type": "text", "content": content}]}  # as nearly all are
     made: Message = {"role": str(message.get("role") or "user"), "parts": list(_parts(message))}
     if text(message.get("name")):
         made["name"] = message["name"]

@@ -14,22 +14,26 @@ from .._messages import Message, text_part
 from .inputs import a_message_each
 from .usage import tokens
 
-_REQUEST: Table = {
-    "temperature": (semconv.REQUEST_TEMPERATURE, number),
-    "top_p": (semconv.REQUEST_TOP_P, number),
-    "top_k": (semconv.REQUEST_TOP_K, whole),
-    "max_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
-    "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, number),
-    "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, number),
-    "seed": (semconv.REQUEST_SEED, whole),
-    "stop": (semconv.REQUEST_STOP_SEQUENCES, texts),
-    "stream": (semconv.REQUEST_STREAM, flag),
-}
-_RESPONSE: Table = {
-    "id": (semconv.RESPONSE_ID, text),
-    "model": (semconv.RESPONSE_MODEL, text),
-    "system_fingerprint": (semconv.OPENAI_SYSTEM_FINGERPRINT, text),
-}
+_REQUEST = Table(
+    {
+        "temperature": (semconv.REQUEST_TEMPERATURE, number),
+        "top_p": (semconv.REQUEST_TOP_P, number),
+        "top_k": (semconv.REQUEST_TOP_K, whole),
+        "max_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
+        "frequency_penalty": (semconv.REQUEST_FREQUENCY_PENALTY, number),
+        "presence_penalty": (semconv.REQUEST_PRESENCE_PENALTY, number),
+        "seed": (semconv.REQUEST_SEED, whole),
+        "stop": (semconv.REQUEST_STOP_SEQUENCES, texts),
+        "stream": (semconv.REQUEST_STREAM, flag),
+    }
+)
+_RESPONSE = Table(
+    {
+        "id": (semconv.RESPONSE_ID, text),
+        "model": (semconv.RESPONSE_MODEL, text),
+        "system_fingerprint": (semconv.OPENAI_SYSTEM_FINGERPRINT, text),
+    }
+)
 _TOP = ("id", "model", "system_fingerprint", "usage")
 _ELSEWHERE = frozenset({"model", "prompt", "n", *_REQUEST})
 

@@ -13,10 +13,12 @@ from .._messages import generic_part
 from .response_items import messages
 from .usage import tokens
 
-_RESPONSE: Table = {
-    "id": (semconv.RESPONSE_ID, text),
-    "model": (semconv.RESPONSE_MODEL, text),
-}
+_RESPONSE = Table(
+    {
+        "id": (semconv.RESPONSE_ID, text),
+        "model": (semconv.RESPONSE_MODEL, text),
+    }
+)
 _ELSEWHERE = frozenset({"model", "input"})
 
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from ... import semconv
-from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Reader
 from .._mapping import dig, fields, given, text
 from .._messages import Message, text_part
 from .realtime import audio_part, message
 
-Said: TypeAlias = Callable[[Reader, Mapping[str, Json]], Attributes]
+Said: TypeAlias = Callable[[Reader], Reader]
 
 _MOST_WAITING = 1000
 _MOST_UNHEARD = 64
@@ -25,7 +24,7 @@ class Dialogue:
 
     def __init__(self, said: Said) -> None:
         self._said = said
-        self._keeps = bool(said(lambda _: {"": True}, {}))
+        self._keeps = bool(said(lambda _: {"": True})({}))
         self.session: Mapping[str, Json] = {}
         self._waiting: deque[Message] = deque(maxlen=_MOST_WAITING)
         self._audio = 0
@@ -40,7 +39,7 @@ class Dialogue:
 
     def add(self, item: Json) -> None:
         """Take an item that the application adds to the conversation."""
-        said = self._said(lambda body: {semconv.INPUT_MESSAGES: [message(body)]}, fields(item))
+        said = self._said(lambda body: {semconv.INPUT_MESSAGES: [message(body)]})(fields(item))
         self._waiting.extend(said.get(semconv.INPUT_MESSAGES, ()))
 
     def count(self, size: int) -> None:

@@ -14,15 +14,19 @@ from .._endpoint import Endpoint
 from .._mapping import Table, items, others, pick, text, texts, whole
 from .inputs import one_message
 
-_REQUEST: Table = {
-    "encoding_format": (semconv.REQUEST_ENCODING_FORMATS, texts),
-    "dimensions": (semconv.EMBEDDINGS_DIMENSION_COUNT, whole),
-}
-_RESPONSE: Table = {
-    "id": (semconv.RESPONSE_ID, text),
-    "model": (semconv.RESPONSE_MODEL, text),
-    "usage.prompt_tokens": (semconv.INPUT_TOKENS, whole),
-}
+_REQUEST = Table(
+    {
+        "encoding_format": (semconv.REQUEST_ENCODING_FORMATS, texts),
+        "dimensions": (semconv.EMBEDDINGS_DIMENSION_COUNT, whole),
+    }
+)
+_RESPONSE = Table(
+    {
+        "id": (semconv.RESPONSE_ID, text),
+        "model": (semconv.RESPONSE_MODEL, text),
+        "usage.prompt_tokens": (semconv.INPUT_TOKENS, whole),
+    }
+)
 _ELSEWHERE = frozenset({"model", "input"})
 _FLOAT = 4
 """Bytes of a number in a vector that is given as base64."""

@@ -13,12 +13,14 @@ from .._mapping import Table, fields, flag, items, others, pick, plain, text, wh
 from .._messages import Message, Part, blob_part, file_part, text_part, upload_part, uri_part
 from .usage import tokens
 
-_REQUEST: Table = {"stream": (semconv.REQUEST_STREAM, flag)}
+_REQUEST = Table({"stream": (semconv.REQUEST_STREAM, flag)})
 # Who draws as SVG has a second model write it, which has its own prices.
-_SVG_USAGE: Table = {
-    "input_tokens": (semconv.SVG_INPUT_TOKENS, whole),
-    "output_tokens": (semconv.SVG_OUTPUT_TOKENS, whole),
-}
+_SVG_USAGE = Table(
+    {
+        "input_tokens": (semconv.SVG_INPUT_TOKENS, whole),
+        "output_tokens": (semconv.SVG_OUTPUT_TOKENS, whole),
+    }
+)
 _TOP = ("usage", "svg_usage", "output_format")
 _PICTURES = ("image", "images", "mask")
 _ELSEWHERE = frozenset({"model", "prompt", "n", "files", *_PICTURES, *_REQUEST})

@@ -28,7 +28,7 @@ def _in_headers(headers: Any) -> str:
 
 def _if_secret(value: object) -> str:
     """Give a key without the scheme before it; not a word like `test` or `not-needed`, which texts are full of."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) < _LEAST_CHARS:
         return ""
     key = value.rpartition(" ")[2]
     is_word = key.replace("-", "").replace("_", "").isalpha()

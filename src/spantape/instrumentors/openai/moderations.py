@@ -12,10 +12,12 @@ from .._mapping import Table, fields, items, nothing, others, pick, text
 from .._messages import Part, generic_part
 from .inputs import one_message
 
-_RESPONSE: Table = {
-    "id": (semconv.RESPONSE_ID, text),
-    "model": (semconv.RESPONSE_MODEL, text),
-}
+_RESPONSE = Table(
+    {
+        "id": (semconv.RESPONSE_ID, text),
+        "model": (semconv.RESPONSE_MODEL, text),
+    }
+)
 _ELSEWHERE = frozenset({"model", "input"})
 
 

@@ -76,10 +76,10 @@ def provider_of(host: str, port: int | None) -> str:
 
 def whereabouts(client: Any) -> Attributes:
     """Give whom a client talks to, and where; made anew when its address is another one."""
-    url = client.base_url
+    url = getattr(client, "_base_url", None)  # what stands behind the property is not imported at each call
     known, where = _clients.get(client, (None, {}))
-    if known is not url:
-        where = _where(client, url)
+    if known is None or known is not url:
+        where = _where(client, client.base_url)
         _clients[client] = (url, where)
     return where
 

@@ -19,16 +19,20 @@ from .._messages import Message, Part, text_part, tool_call_part, tool_response_
 from .response_items import tools
 from .usage import tokens
 
-_REQUEST: Table = {
-    "temperature": (semconv.REQUEST_TEMPERATURE, number),
-    "max_response_output_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
-    "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
-    "reasoning.effort": (semconv.REQUEST_REASONING_LEVEL, text),
-}
-_RESPONSE: Table = {
-    "id": (semconv.RESPONSE_ID, text),
-    "conversation_id": (semconv.CONVERSATION_ID, text),
-}
+_REQUEST = Table(
+    {
+        "temperature": (semconv.REQUEST_TEMPERATURE, number),
+        "max_response_output_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
+        "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
+        "reasoning.effort": (semconv.REQUEST_REASONING_LEVEL, text),
+    }
+)
+_RESPONSE = Table(
+    {
+        "id": (semconv.RESPONSE_ID, text),
+        "conversation_id": (semconv.CONVERSATION_ID, text),
+    }
+)
 # What is told elsewhere, or says nothing of how the model is to answer; `client_secret` is a key.
 _ELSEWHERE = frozenset({
     *("client_secret", "conversation", "expires_at", "id", "input", "instructions", "model", "object", "tools", "type"),

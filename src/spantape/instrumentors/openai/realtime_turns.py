@@ -114,7 +114,7 @@ class RealtimeTurns(Turns):
 
     def _leave(self, turn: Turn) -> None:
         if any(len(said["parts"]) > 1 for said in turn.messages):  # transcribed meanwhile
-            turn.call.note(self._line.tape.said(realtime.heard, {"messages": turn.messages}))
+            turn.call.note(self._line.tape.said(realtime.heard)({"messages": turn.messages}))
 
     def _named(self, data: bytes) -> Turn:
         """Give the turn that an event belongs to; not even looked up while there is one only."""

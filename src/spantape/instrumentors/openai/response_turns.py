@@ -97,7 +97,7 @@ class LiveTurns(ResponsesTurns):
         return self._wait(self._open(self._settings() | {"input": items or None}, {"event_id": event.get("event_id")}))
 
     def _add(self, event: Mapping[str, Json]) -> None:
-        said = self._line.tape.said(lambda body: {semconv.INPUT_MESSAGES: body.get("item")}, event)
+        said = self._line.tape.said(lambda body: {semconv.INPUT_MESSAGES: body.get("item")})(event)
         self._items.extend(item for item in said.values() if item)
 
     def _configure(self, event: Mapping[str, Json]) -> None:

@@ -31,35 +31,43 @@ _STATUSES = _PENDING | {"completed", "incomplete", "failed", "cancelled"}
 _MOST_VARIABLES = 32
 """A span has room for 128 attributes; what a template's many variables push out would be its model and its tokens."""
 
-_REQUEST: Table = {
-    "temperature": (semconv.REQUEST_TEMPERATURE, number),
-    "top_p": (semconv.REQUEST_TOP_P, number),
-    "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
-    "stream": (semconv.REQUEST_STREAM, flag),
-    "reasoning.effort": (semconv.REQUEST_REASONING_LEVEL, text),
-    "previous_response_id": (semconv.REQUEST_PREVIOUS_RESPONSE_ID, text),
-    "conversation": (semconv.CONVERSATION_ID, _conversation),
-    "prompt.id": (semconv.PROMPT_NAME, text),
-    "prompt.version": (semconv.PROMPT_VERSION, _word),
-    "text.format.type": (semconv.OUTPUT_TYPE, lambda value: _FORMATS.get(str(value))),
-    "service_tier": (semconv.OPENAI_REQUEST_SERVICE_TIER, lambda value: text(value) if value != "auto" else None),
-}
-_RESPONSE: Table = {
-    "id": (semconv.RESPONSE_ID, text),
-    "model": (semconv.RESPONSE_MODEL, text),
-    "service_tier": (semconv.OPENAI_RESPONSE_SERVICE_TIER, text),
-    "conversation": (semconv.CONVERSATION_ID, _conversation),
-    "prompt.version": (semconv.PROMPT_VERSION, _word),
-}
-_FETCH: Table = {
-    "response_id": (semconv.RESPONSE_ID, text),
-    "stream": (semconv.REQUEST_STREAM, lambda value: True if str(value).lower() == "true" else None),
-    "starting_after": (semconv.REQUEST_STREAM_CURSOR, _word),
-}
-_FETCHED: Table = {
-    "model": (semconv.RESPONSE_MODEL, text),
-    "status": (semconv.RESPONSE_STATUS, lambda value: value if value in _STATUSES else None),
-}
+_REQUEST = Table(
+    {
+        "temperature": (semconv.REQUEST_TEMPERATURE, number),
+        "top_p": (semconv.REQUEST_TOP_P, number),
+        "max_output_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
+        "stream": (semconv.REQUEST_STREAM, flag),
+        "reasoning.effort": (semconv.REQUEST_REASONING_LEVEL, text),
+        "previous_response_id": (semconv.REQUEST_PREVIOUS_RESPONSE_ID, text),
+        "conversation": (semconv.CONVERSATION_ID, _conversation),
+        "prompt.id": (semconv.PROMPT_NAME, text),
+        "prompt.version": (semconv.PROMPT_VERSION, _word),
+        "text.format.type": (semconv.OUTPUT_TYPE, lambda value: _FORMATS.get(str(value))),
+        "service_tier": (semconv.OPENAI_REQUEST_SERVICE_TIER, lambda value: text(value) if value != "auto" else None),
+    }
+)
+_RESPONSE = Table(
+    {
+        "id": (semconv.RESPONSE_ID, text),
+        "model": (semconv.RESPONSE_MODEL, text),
+        "service_tier": (semconv.OPENAI_RESPONSE_SERVICE_TIER, text),
+        "conversation": (semconv.CONVERSATION_ID, _conversation),
+        "prompt.version": (semconv.PROMPT_VERSION, _word),
+    }
+)
+_FETCH = Table(
+    {
+        "response_id": (semconv.RESPONSE_ID, text),
+        "stream": (semconv.REQUEST_STREAM, lambda value: True if str(value).lower() == "true" else None),
+        "starting_after": (semconv.REQUEST_STREAM_CURSOR, _word),
+    }
+)
+_FETCHED = Table(
+    {
+        "model": (semconv.RESPONSE_MODEL, text),
+        "status": (semconv.RESPONSE_STATUS, lambda value: value if value in _STATUSES else None),
+    }
+)
 _ELSEWHERE = frozenset({
     *("model", "input", "instructions", "tools", "prompt", "temperature", "top_p", "max_output_tokens", "stream"),
     *("previous_response_id", "conversation"),

@@ -24,23 +24,27 @@ from .._messages import (
 )
 from .usage import tokens
 
-_REQUEST: Table = {
-    "assistant_id": (semconv.AGENT_ID, text),
-    "thread_id": (semconv.CONVERSATION_ID, text),
-    "run_id": (semconv.RESPONSE_ID, text),
-    "temperature": (semconv.REQUEST_TEMPERATURE, number),
-    "top_p": (semconv.REQUEST_TOP_P, number),
-    "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
-    "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, text),
-    "stream": (semconv.REQUEST_STREAM, flag),
-}
-_RESPONSE: Table = {
-    "id": (semconv.RESPONSE_ID, text),
-    "model": (semconv.RESPONSE_MODEL, text),
-    "status": (semconv.RUN_STATUS, text),
-    "assistant_id": (semconv.AGENT_ID, text),
-    "thread_id": (semconv.CONVERSATION_ID, text),
-}
+_REQUEST = Table(
+    {
+        "assistant_id": (semconv.AGENT_ID, text),
+        "thread_id": (semconv.CONVERSATION_ID, text),
+        "run_id": (semconv.RESPONSE_ID, text),
+        "temperature": (semconv.REQUEST_TEMPERATURE, number),
+        "top_p": (semconv.REQUEST_TOP_P, number),
+        "max_completion_tokens": (semconv.REQUEST_MAX_TOKENS, whole),
+        "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, text),
+        "stream": (semconv.REQUEST_STREAM, flag),
+    }
+)
+_RESPONSE = Table(
+    {
+        "id": (semconv.RESPONSE_ID, text),
+        "model": (semconv.RESPONSE_MODEL, text),
+        "status": (semconv.RUN_STATUS, text),
+        "assistant_id": (semconv.AGENT_ID, text),
+        "thread_id": (semconv.CONVERSATION_ID, text),
+    }
+)
 _INSTRUCTIONS = ("instructions", "additional_instructions")
 _ELSEWHERE = frozenset({
     *("model", "thread", "additional_messages", "tool_outputs", "tools"),

@@ -16,35 +16,43 @@ def _some(value: Json) -> int | None:
 
 
 # Where compatible servers put the cached tokens differently, their place comes first: the standard one wins.
-_TOTALS: Table = {
-    "input_tokens": (semconv.INPUT_TOKENS, whole),
-    "prompt_tokens": (semconv.INPUT_TOKENS, whole),
-    "output_tokens": (semconv.OUTPUT_TOKENS, whole),
-    "completion_tokens": (semconv.OUTPUT_TOKENS, whole),
-    "cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
-    "prompt_cache_hit_tokens": (semconv.CACHE_READ_TOKENS, whole),
-}
-_INPUT: Table = {
-    "cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
-    "cache_write_tokens": (semconv.CACHE_WRITE_TOKENS, whole),
-    "text_tokens": (semconv.TEXT_INPUT_TOKENS, whole),
-    "image_tokens": (semconv.IMAGE_INPUT_TOKENS, whole),
-    "audio_tokens": (semconv.AUDIO_INPUT_TOKENS, whole),
-}
-_CACHED: Table = {
-    "text_tokens": (semconv.TEXT_CACHE_READ_TOKENS, whole),
-    "image_tokens": (semconv.IMAGE_CACHE_READ_TOKENS, whole),
-    "audio_tokens": (semconv.AUDIO_CACHE_READ_TOKENS, whole),
-}
+_TOTALS = Table(
+    {
+        "input_tokens": (semconv.INPUT_TOKENS, whole),
+        "prompt_tokens": (semconv.INPUT_TOKENS, whole),
+        "output_tokens": (semconv.OUTPUT_TOKENS, whole),
+        "completion_tokens": (semconv.OUTPUT_TOKENS, whole),
+        "cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
+        "prompt_cache_hit_tokens": (semconv.CACHE_READ_TOKENS, whole),
+    }
+)
+_INPUT = Table(
+    {
+        "cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
+        "cache_write_tokens": (semconv.CACHE_WRITE_TOKENS, whole),
+        "text_tokens": (semconv.TEXT_INPUT_TOKENS, whole),
+        "image_tokens": (semconv.IMAGE_INPUT_TOKENS, whole),
+        "audio_tokens": (semconv.AUDIO_INPUT_TOKENS, whole),
+    }
+)
+_CACHED = Table(
+    {
+        "text_tokens": (semconv.TEXT_CACHE_READ_TOKENS, whole),
+        "image_tokens": (semconv.IMAGE_CACHE_READ_TOKENS, whole),
+        "audio_tokens": (semconv.AUDIO_CACHE_READ_TOKENS, whole),
+    }
+)
 # Zero predicted tokens are told of by every answer to a request that predicted nothing.
-_OUTPUT: Table = {
-    "reasoning_tokens": (semconv.REASONING_TOKENS, whole),
-    "text_tokens": (semconv.TEXT_OUTPUT_TOKENS, whole),
-    "image_tokens": (semconv.IMAGE_OUTPUT_TOKENS, whole),
-    "audio_tokens": (semconv.AUDIO_OUTPUT_TOKENS, whole),
-    "accepted_prediction_tokens": (semconv.ACCEPTED_PREDICTION_TOKENS, _some),
-    "rejected_prediction_tokens": (semconv.REJECTED_PREDICTION_TOKENS, _some),
-}
+_OUTPUT = Table(
+    {
+        "reasoning_tokens": (semconv.REASONING_TOKENS, whole),
+        "text_tokens": (semconv.TEXT_OUTPUT_TOKENS, whole),
+        "image_tokens": (semconv.IMAGE_OUTPUT_TOKENS, whole),
+        "audio_tokens": (semconv.AUDIO_OUTPUT_TOKENS, whole),
+        "accepted_prediction_tokens": (semconv.ACCEPTED_PREDICTION_TOKENS, _some),
+        "rejected_prediction_tokens": (semconv.REJECTED_PREDICTION_TOKENS, _some),
+    }
+)
 _INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details")
 _OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 
