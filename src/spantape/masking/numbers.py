@@ -44,6 +44,8 @@ def _has_number(data: bytes) -> bool:
     if b"+" in data and glance(_ABROAD).search(data):
         return True
     shapes, begins = data.translate(_SHAPES), glance(_BEGINS).match
+    if b"0000" not in shapes:
+        return False
     found = (begins(data, at) for places in (_rows(data, shapes), _parts(shapes)) for at in places)
     return any(one and _may_be(one) for one in found)
 
