@@ -274,6 +274,53 @@ def test_the_first_look_misses_nothing_that_a_detector_finds() -> None:
                 assert not (detector.spans(view(text).text) and Masking([name]).is_clean(text)), (name, text)
 
 
+def test_the_first_look_misses_nothing_whatever_stands_around_it() -> None:
+    found = sorted({case.text[start:end] for case in labelled.cases() for _, start, end in case.wanted})
+    around = [
+        "",
+        " ",
+        "(",
+        ")",
+        "(男)",
+        "f(g(",
+        "))",
+        "（",
+        "）",
+        "。",
+        "：",
+        ".",
+        "...",
+        "9",
+        "9.",
+        "a",
+        "f",
+        "-",
+        "+",
+        "/",
+        '"',
+    ]
+    around += [
+        "\\n",
+        "\\f",
+        "\\u8bdd",
+        "\\\\u8bdd",
+        "\n",
+        "=",
+        "2024 ",
+        "110 ",
+        "0755-",
+        " 12/25",
+        "X",
+        "——",
+        "1715000000123,",
+    ]
+    chance = random.Random(6)
+    for _ in range(6000):
+        text = "".join(chance.choice(parts) for parts in (around, around, found, around, around))
+        for name, detector in DETECTORS.items():
+            assert not (detector.spans(view(text).text) and Masking([name]).is_clean(text)), (name, text)
+
+
 def test_no_text_breaks_it() -> None:
     alphabet = [*'a1@.:/\\"{}[],- +u0\n０＠\ud800张*%', "sk-", "eyJ", "\\u", "\\n", "://", "-----BEGIN "]
     chance = random.Random(1)
