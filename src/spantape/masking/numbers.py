@@ -11,9 +11,9 @@ from .detector import Detector, Find, compiled, glance
 
 _SHAPES = b"".join((b"x" * 32, b"-xxxxxxx--xxx-.x", b"0" * 10, b"x" * 7, b"f" * 6, b"x" * 26, b"f" * 6, b"x" * 153))
 """Digits are 0, what divides them is -, a full stop is itself, the letters of a UUID are f, and all else is x."""
-_IN_A_ROW, _IN_PARTS = b"0" * 11, b"000-0000"
+_IN_A_ROW = b"0" * 11 + rb"(?<![0f]0{11})(?<!0\.0{11})"
+_IN_PARTS, _IN_BRACKETS = b"000-0000", b"000--0000"
 _WAYS = (b"000-0000000", b"000-0000-0000", b"000-000-0000", b"000-000000-0000")
-_IN_BRACKETS = b"000--0000"
 _PART = rb"000-(?=-?(?:0{7}|0{3,4}-0{4}|0{6}-0{4}))"
 """The end of the first part of a number of eleven digits and more, in one of the ways in which people divide them."""
 _TIMES = (b"16", b"17", b"18")
@@ -52,13 +52,10 @@ def _has_number(data: bytes) -> bool:
 
 
 def _rows(data: bytes, shapes: bytes) -> Iterator[int]:
-    """Give where digits stand in a row, by what is searched for quickly and rarely met; no pattern is as quick."""
-    most = len(_IN_A_ROW)
-    at = shapes.find(_IN_A_ROW)
-    while at >= 0:
-        if not (data.startswith(_TIMES, at) and shapes.startswith(b"00", at + most)):
-            yield at
-        at = shapes.find(_IN_A_ROW, at + most)
+    """Give where digits stand in a row, but for times and fractions."""
+    for row in glance(_IN_A_ROW).finditer(shapes):
+        if not (data.startswith(_TIMES, row.start()) and shapes.startswith(b"00", row.end())):
+            yield row.start()
 
 
 def _parts(shapes: bytes) -> Iterator[int]:
