@@ -90,8 +90,8 @@ class Settings:
     sample_rate: float = _setting(
         kinds.SHARE,
         1.0,
-        "The part of all sessions (or traces, outside of sessions) that is recorded: to files and the call log. Calls that failed "
-        "or were slow are recorded all the same.",
+        "The part of all sessions (or traces, outside of sessions) that is recorded: to files and the call log. Calls "
+        "that failed or were slow are recorded all the same.",
         "LLM_LOG_SAMPLE_RATE",
     )
     slow_call: float = _setting(

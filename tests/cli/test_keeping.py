@@ -68,6 +68,8 @@ def test_a_price(folder: Path) -> None:
     assert "$0.15" in terminal("prices", "find", "gpt-4o-mini", folder=folder)
     regional = ("prices", "find", "qwen-plus", "--provider", "dashscope", "--server", "dashscope.aliyuncs.com")
     assert {each["currency"] for each in json.loads(spantape(*regional, "-o", "json", folder=folder))} == {"CNY"}
+    by_answer = ("prices", "find", "glm-4.6", "--provider", "zhipu", "--server", "open.bigmodel.cn")
+    assert "answer ≤ 199" in terminal(*by_answer, folder=folder)
     assert process("prices", "find", "no-such-model", folder=folder).returncode == 3
 
 

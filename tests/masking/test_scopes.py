@@ -71,6 +71,17 @@ def test_a_session_that_is_not_recorded(outputs: Outputs, ask: Ask) -> None:
     assert "gen_ai" not in "".join(outputs.told().values())
 
 
+def test_what_is_told_by_hand_is_not_recorded_either(outputs: Outputs) -> None:
+    with spantape.session("5", capture="none"):
+        with spantape.call(model="m", messages=[{"role": "user", "content": SAID}]) as call:
+            call.finish(SAID)
+        assert call.id is None
+        assert spantape.record_llm_interaction(session_id=5, prompt=SAID, response=SAID) is None
+        assert spantape.finalize("what nobody knows", message_id=1) is None
+    assert outputs.records == []
+    assert outputs.spans == []
+
+
 def test_a_stream_goes_by_the_session_that_it_was_asked_for_in(outputs: Outputs, ask: Ask) -> None:
     with spantape.session(capture="metadata"):
         chunks = ask(stream=True)
@@ -194,6 +205,20 @@ def test_files_without_content_of_an_error(tmp_path: Path, ask: Ask, server: Scr
             ask()
         assert outputs.has_told(SAID) == {"OTLP", "spans", "events"}
         assert outputs.record["error"]["status_code"] == 400
+
+
+def test_other_files_without_content(tmp_path: Path, ask: Ask, server: ScriptedServer) -> None:
+    log = tmp_path / "log"
+    with listening(tmp_path / "records", file_content=False, traces=True, jsonl=True, jsonl_path=log) as outputs:
+        ask()
+        server.replies(error(400, SAID))
+        with pytest.raises(openai.BadRequestError):
+            ask()
+        assert spantape.flush()
+        (traces,) = (outputs.base_dir / "traces").glob("*.jsonl")
+        for file in (traces, log):
+            assert file.read_text("utf-8").count("gpt-4o-mini") >= 2
+            assert SAID not in file.read_text("utf-8")
 
 
 def test_otlp_without_content(tmp_path: Path, ask: Ask) -> None:

@@ -95,6 +95,10 @@ def _conditions(rates: Rates) -> Iterable[str]:
         yield f"> {form.count(rates.above)}"
     if rates.up_to is not None:
         yield f"≤ {form.count(rates.up_to)}"
+    if rates.output_above:
+        yield f"answer > {form.count(rates.output_above)}"
+    if rates.output_up_to is not None:
+        yield f"answer ≤ {form.count(rates.output_up_to)}"
     if rates.thinking is not None:
         yield "thinking" if rates.thinking else "not thinking"
 

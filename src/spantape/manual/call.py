@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from .. import semconv
-from ..context import Belonging, session
+from ..context import NOTHING, Belonging, capture, session
 from ..guard import guard
 from ..instrumentors._call import ERROR, Call, in_flight
 from ..instrumentors._endpoint import Request
@@ -90,7 +90,7 @@ class call:  # noqa: N801 - used like a function
 def opened(asked: Mapping[str, Any], ago: float = 0.0) -> Call | None:
     """Open a call that began `ago` seconds ago; None when nothing is recorded."""
     here = desk()
-    if here is None:
+    if here is None or capture() == NOTHING:
         return None
     given = {"messages": None, "operation": "chat", **asked}
     provider, model, messages, operation = (given.pop(name) for name in ("provider", "model", "messages", "operation"))

@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from .. import semconv
-from ..context import session
+from ..context import NOTHING, capture, session
 from ..errors import QueryError
 from ..guard import guard
 from ..instrumentors._ledger import Ref, ids_of, ledger
@@ -31,7 +31,7 @@ def finalize(response_or_id: Any, message_id: int | str | None = None, **fields:
         QueryError: No such call was recorded.
     """
     here = desk()
-    if here is None:
+    if here is None or capture() == NOTHING:
         return None
     ref = None
     with guard:

@@ -20,7 +20,7 @@ _KEY_ENDS = r"-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
 _KEY_CUT = r"[A-Za-z0-9+/=:,\s\\]{0,16384}"
 _LONGEST_KEY = 65_536
 _MAY_LOGIN = rb":\\*/\\*/[^\s/#:@\"]{0,128}:[^\s/#\"]{1,256}@"  # a ? may be a character beyond ASCII
-_MAY_PARAMETER = rb"(?i)=(?<=(?:word|sswd|[?&;]pwd|[?&;]sig|ture|oken|cret|[_-]key|ikey)=)"
+_MAY_PARAMETER = rb"(?i)=(?<=[dgenty]=)(?<=(?:word|sswd|[?&;]pwd|[?&;]sig|ture|oken|cret|[_-]key|ikey)=)"
 
 
 def _has_token(data: bytes) -> bool:

@@ -15,9 +15,15 @@ def processor(settings: Settings) -> SpanProcessor | None:
     if not (settings.jsonl or settings.log_calls):
         return None
     from ...sampling import Sampling
+    from .._copies import unsaid, whole
     from .._lines import LineProcessor, Lines
     from .log import Log
 
     path = settings.jsonl_path.absolute() if settings.jsonl else None
     log = Log(path, Sampling.of(settings), logs=settings.log_calls)
-    return LineProcessor(log.lines, Lines(settings.jsonl_max_bytes, settings.jsonl_backups), settings)
+    shown = whole if settings.file_content else unsaid  # messages of errors may quote it
+    return LineProcessor(
+        lambda spans: log.lines(list(map(shown, spans))),
+        Lines(settings.jsonl_max_bytes, settings.jsonl_backups),
+        settings,
+    )

@@ -18,7 +18,10 @@ def processor(settings: Settings, base_dir: Path) -> SpanProcessor | None:
     """Give what writes spans; None when nobody asked for it."""
     if not settings.traces:
         return None
+    from .._copies import unsaid, whole
     from .._lines import LineProcessor, Lines
     from .spans import lines
 
-    return LineProcessor(partial(lines, base_dir / FOLDER, settings.otlp_max_bytes), Lines(), settings)
+    shown = whole if settings.file_content else unsaid  # what is sent of it later is for `otlp_content` to say
+    make = partial(lines, base_dir / FOLDER, settings.otlp_max_bytes)
+    return LineProcessor(lambda spans: make(list(map(shown, spans))), Lines(), settings)
