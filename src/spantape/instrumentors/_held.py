@@ -50,5 +50,10 @@ class Held(Call):
         else:
             super().fail(error)
 
+    def gave(self, answer: object) -> None:
+        """Take the object that the caller gets: the framework has its own."""
+        if not self._is_held:
+            super().gave(answer)
+
     def _answer(self) -> Attributes:
         return {name: value for name, value in super()._answer().items() if name not in FAILURE}

@@ -112,12 +112,12 @@ class Handler(BaseCallbackHandler):
             call = run.told() if run is not None else None
             if run is None or call is None:
                 return
-            for message in models.given(response):
-                call.gave(message)
-                call.named(getattr(message, "id", None))  # what a stream gave is another object with this id
             if not run.is_told_beneath:
                 call.answered(models.answer(response, run_id))
             self.runs.end(run, COMPLETED)
+            for message in models.given(response):
+                call.gave(message)
+                call.named(getattr(message, "id", None))  # what a stream gave is another object with this id
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **told: Any) -> None:
         """End a tool."""
@@ -136,9 +136,9 @@ class Handler(BaseCallbackHandler):
     # --- how
 
     def _begun(self, run_id: UUID, told: Mapping[str, Any], beginning: Beginning | None = None) -> Run | None:
-        if not self.active or self.runs.looks_away():
-            return None
         parent = self.runs.parent(told.get("parent_run_id"))
+        if not self.active or self.runs.looks_away(parent):
+            return None
         metadata: Mapping[str, Any] = told.get("metadata") or _NONE
         if parent is not None:
             return Run(run_id, parent, belonging(parent.belonging, metadata, _NONE))

@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 
 from ... import semconv
 from ...content import Attributes
-from ...context import Belonging
+from ...context import NOTHING, Belonging, capture
 from .._adopted import adopting
 from .._call import ABANDONED, Call
 from .._endpoint import Endpoint, Request
@@ -96,6 +96,15 @@ class Run:
         """Whether it is an agent's."""
         return self.call is not None and self.call.endpoint.operation == semconv.INVOKE_AGENT
 
+    def shown(self) -> Call | Step | None:
+        """Give what shows the run, which is about to end."""
+        call = self.told()
+        if call is not None and self.is_agent:
+            call.note(call.used)
+        if isinstance(call, Held):
+            call.let_go()
+        return call or self.step
+
     def inside(self) -> Context | None:
         """Give the context of what happens in the run; None when that is the current one."""
         here = otel_context.get_current()
@@ -128,12 +137,11 @@ class Run:
             yield run
             run = run.parent
 
-    def used(self) -> None:
+    def used(self, call: Call) -> None:
         """Let the agents around add up what a model has used."""
-        used = self.call.used if self.call is not None else {}
-        for around in self.outer() if used else ():
+        for around in self.outer() if call.used and call.endpoint.operation in INFERENCE else ():
             if around.call is not None and around.is_agent:
-                for name, count in used.items():
+                for name, count in call.used.items():
                     around.call.used[name] = around.call.used.get(name, 0) + count
 
 
@@ -155,9 +163,9 @@ class Runs:
         """Give a run that is going on."""
         return self._live.get(_key(run_id))
 
-    def looks_away(self) -> bool:
-        """Say whether nobody would learn of a run that begins now."""
-        return self._tape.looks_away()
+    def looks_away(self, parent: Run | None) -> bool:
+        """Say whether nobody would learn of a run that begins now; below one that is told, only a session says so."""
+        return self._tape.looks_away() if parent is None else capture() == NOTHING
 
     def parent(self, parent_id: UUID | None) -> Run | None:
         """Give the run around one that begins now: its parent, or what runs in that and is doing this."""
@@ -203,24 +211,19 @@ class Runs:
                 self.end(run, ABANDONED)
 
     def _finish(self, run: Run, how: str | None, error: BaseException | None) -> None:
-        for child in list(run.children) if run.children else ():
+        for child in list(run.children):
             self.end(child, ABANDONED, error)  # nobody has told us of its end
         if run.parent is not None:
             run.parent.children.pop(run, None)
         if run.watched is not None:
             run.watched.detach()
-        call = run.told()
-        if call is not None and run.is_agent:
-            call.note(call.used)
-        if isinstance(call, Held):
-            call.let_go()
-        shown = call or run.step
+        shown = run.shown()
         if shown is not None and error is not None:
             shown.fail(error)
         elif shown is not None:
             shown.end(how)
-        if call is not None and call.endpoint.operation in INFERENCE:
-            run.used()
+        if run.call is not None:
+            run.used(run.call)
 
     def _tape_of(self, endpoint: Endpoint) -> Tape:
         if endpoint.operation not in INFERENCE:
