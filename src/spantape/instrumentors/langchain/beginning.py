@@ -74,7 +74,7 @@ def _starter() -> FrameType | None:
     for _ in range(2 * _MOST_FRAMES):
         if frame is None:
             return None
-        layer = _of(frame)
+        layer = _layer(frame.f_globals.get("__name__"))
         if layer is _MANAGERS:
             is_through = True
         elif is_through and layer is not None:

@@ -163,12 +163,16 @@ class Handler(BaseCallbackHandler):
             graph=beginning.graph() if beginning is not None else None,
             is_root=run.parent is None,
         )
-        endpoint = None if chain.is_hidden else chain.endpoint()
-        if endpoint is not None:
-            self.runs.tell(run, endpoint, chains.where(endpoint, chain), {"inputs": inputs})
-        elif not chain.is_hidden:
-            self._step(run, chain, serialized, inputs)
+        if not chain.is_hidden:
+            self._show(run, chain, serialized, inputs)
         self.runs.start(run)
+
+    def _show(self, run: Run, chain: chains.Chain, serialized: Any, inputs: Any) -> None:
+        endpoint = chain.endpoint()
+        if endpoint is None:
+            self._step(run, chain, serialized, inputs)
+            return
+        self.runs.tell(run, endpoint, chains.where(endpoint, chain), {"inputs": inputs})
         if endpoint is chains.AGENT:
             run.belonging = of_agent(run.belonging, chain.agent_name())
 

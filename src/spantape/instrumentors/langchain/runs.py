@@ -96,6 +96,11 @@ class Run:
         """Whether it is an agent's."""
         return self.call is not None and self.call.endpoint.operation == semconv.INVOKE_AGENT
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether it has a span of its own."""
+        return self.call is not None or self.step is not None or self.waiting is not None
+
     def shown(self) -> Call | Step | None:
         """Give what shows the run, which is about to end."""
         call = self.told()
@@ -108,13 +113,21 @@ class Run:
     def inside(self) -> Context | None:
         """Give the context of what happens in the run; None when that is the current one."""
         here = otel_context.get_current()
-        return None if here.get(_RUN) is self else self.around(here)
+        run = self._seen()
+        return None if here.get(_RUN) is run else run.around(here)
+
+    def _seen(self) -> Run:
+        """Give the run itself, or what it is in, where nobody could tell the two apart."""
+        run = self
+        while run.parent is not None and not run.is_shown and run.belonging is run.parent.belonging:
+            run = run.parent
+        return run
 
     def beginning(self) -> Context:
         """Give the context that the run begins in: the current one, in its parent, and belonging where it does."""
         here = otel_context.get_current()
-        if self.parent is not None and here.get(_RUN) is not self.parent:
-            here = self.parent.around(here)
+        if self.parent is not None:
+            here = self.parent.inside() or here
         return self._belonging_in(here)
 
     def around(self, here: Context) -> Context:
