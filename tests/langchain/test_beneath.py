@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 from typing import Any
 
@@ -118,6 +119,24 @@ def test_a_run_that_is_lost_before_its_client_is_called(server: ScriptedServer, 
     gc.collect()
     assert recorded.span.name == "chat gpt-4o-mini"
     assert recorded.attributes["session.id"] == "s"
+
+
+def test_a_run_that_is_cancelled_with_its_client(server: ScriptedServer, recorded: Recorded) -> None:
+    if not hasattr(ChatOpenAI, "stream_events"):
+        pytest.skip("this langchain begins runs in tasks of their own")
+
+    async def main(model: Any) -> None:
+        task = asyncio.ensure_future(model.ainvoke("x"))
+        await asyncio.to_thread(server.wait_for, 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    server.replies(completion("late").but(hold=threading.Event()))
+    asyncio.run(main(chat(server)))
+    gc.collect()
+    assert recorded.record["status"] == "cancelled"
+    assert recorded.span.status.status_code is StatusCode.ERROR
 
 
 def test_another_call_in_a_model_before_its_own(server: ScriptedServer, recorded: Recorded) -> None:
