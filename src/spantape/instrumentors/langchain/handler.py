@@ -18,7 +18,8 @@ from .._endpoint import Endpoint
 from . import chains, models, prompts, retrievers, tools
 from .beginning import GRAPHS, Beginning
 from .belonging import belonging, of_agent
-from .runs import Run, Runs
+from .run import Run
+from .runs import Runs
 from .steps import NODE, PROMPT
 
 _CONTROL = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt", "ParentCommand"})
