@@ -8,17 +8,16 @@ from ..content import Attributes
 from ..opening import Opening
 from ._call import ABANDONED, ERROR, Call
 from ._endpoint import Request
-from ._failure import CANCELLED, FAILURE, status_of
+from ._failure import CANCELLED, FAILURE, failure, status_of
 from ._tape import Tape
 
 
 class Held(Call):
     """Ends when it is let go: with the run that it tells, which may still fail, or go on in spite of an error."""
 
-    __slots__ = ("_how", "_is_held")
-
     def __init__(self, tape: Tape, request: Request) -> None:
         self._how: str | None = None
+        self._cancelled: Attributes = {}
         self._is_held = True
         super().__init__(tape, request)
 
@@ -40,15 +39,25 @@ class Held(Call):
         """End the span, when the run does."""
         if self._is_held:
             self._how = self._how or how
-        else:
-            super().end(how if how == ABANDONED else self._how or how)
+        elif how != ABANDONED:
+            super().end(self._how or how)
+        else:  # nobody says how the run has ended; when it was cancelled, its client was, too
+            self.note(self._cancelled)
+            super().end(CANCELLED if self._cancelled else how)
 
     def fail(self, error: BaseException) -> None:
         """End the span with an error, when it is the run's."""
-        if self._is_held:
-            self._how = self._how or (CANCELLED if status_of(error) == CANCELLED else ERROR)
-        else:
+        if not self._is_held:
             super().fail(error)
+        elif status_of(error) == CANCELLED:
+            self._how, self._cancelled = CANCELLED, failure(error)  # the error itself would keep the run alive
+        else:
+            self._how = self._how or ERROR
+
+    def gave(self, answer: object) -> None:
+        """Take the object that the caller gets: the framework has its own."""
+        if not self._is_held:
+            super().gave(answer)
 
     def _answer(self) -> Attributes:
         return {name: value for name, value in super()._answer().items() if name not in FAILURE}

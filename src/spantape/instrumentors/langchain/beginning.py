@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import FrameType
 from typing import Any
 
-_CALLBACKS = "langchain_core.callbacks"
+_MANAGERS = "langchain_core.callbacks"
 GRAPHS = "langgraph.pregel"
 """Where graphs are run."""
-_LAYERS = ("langchain", "langgraph")
+_LANGCHAIN = "langchain"
+_LAYERS = (_LANGCHAIN, "langgraph")
 _MOST_FRAMES = 12
 
 
@@ -28,7 +30,7 @@ class Beginning:
 
     def graph(self) -> Any:
         """Give the graph that is started; None when it is something else."""
-        return self.owner() if self._frame is not None and _module(self._frame).startswith(GRAPHS) else None
+        return self.owner() if self._frame is not None and _of(self._frame) is GRAPHS else None
 
     def owner(self) -> Any:
         """Give the object that is started."""
@@ -42,7 +44,7 @@ class Beginning:
         """Give what the application has put into `configurable`."""
         frame = self._frame
         for _ in range(_MOST_FRAMES):
-            if frame is None or not _module(frame).startswith(_LAYERS):
+            if frame is None or _of(frame) is None:
                 break
             config = frame.f_locals.get("config") if "config" in frame.f_code.co_varnames else None
             if isinstance(config, dict):
@@ -66,19 +68,31 @@ def run_managers() -> Iterator[Any]:
 
 
 def _starter() -> FrameType | None:
-    """Go up to LangChain's callback managers, and through them."""
-    frame: FrameType | None = sys._getframe(1)
-    for _ in range(_MOST_FRAMES):
-        if frame is None or _module(frame).startswith(_CALLBACKS):
-            break
-        frame = frame.f_back
-    for _ in range(_MOST_FRAMES):  # wrappers of other instrumentations may stand between
-        module = _module(frame) if frame is not None else ""
-        if module.startswith(_LAYERS) and not module.startswith(_CALLBACKS):
+    """Go up to LangChain's callback managers, and through them; wrappers of others may stand between."""
+    frame: FrameType | None = sys._getframe(3)  # what has asked for it, and been called by LangChain
+    is_through = False
+    for _ in range(2 * _MOST_FRAMES):
+        if frame is None:
+            return None
+        layer = _layer(frame.f_globals.get("__name__"))
+        if layer is _MANAGERS:
+            is_through = True
+        elif is_through and layer is not None:
             return frame
-        frame = frame.f_back if frame is not None else None
+        frame = frame.f_back
     return None
 
 
-def _module(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__"))
+def _of(frame: FrameType) -> str | None:
+    return _layer(frame.f_globals.get("__name__"))
+
+
+@lru_cache(maxsize=4096)
+def _layer(module: object) -> str | None:
+    """Say which part of LangChain a module is of; none, where it is another's."""
+    name = str(module)
+    if name.startswith(_MANAGERS):
+        return _MANAGERS
+    if name.startswith(GRAPHS):
+        return GRAPHS
+    return _LANGCHAIN if name.startswith(_LAYERS) else None

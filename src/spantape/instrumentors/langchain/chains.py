@@ -52,8 +52,9 @@ class Chain(NamedTuple):
 
     def step(self) -> str:
         """Say what step it is."""
-        if any(tag.startswith(_NODE) for tag in self.tags):
-            return NODE
+        for tag in self.tags:
+            if tag.startswith(_NODE):
+                return NODE
         return self.kind if self.kind in KINDS else CHAIN
 
     def _is_agent(self) -> bool:

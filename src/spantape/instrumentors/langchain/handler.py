@@ -18,7 +18,8 @@ from .._endpoint import Endpoint
 from . import chains, models, prompts, retrievers, tools
 from .beginning import GRAPHS, Beginning
 from .belonging import belonging, of_agent
-from .runs import Run, Runs
+from .run import Run
+from .runs import Runs
 from .steps import NODE, PROMPT
 
 _CONTROL = frozenset({"GraphBubbleUp", "GraphInterrupt", "NodeInterrupt", "ParentCommand"})
@@ -112,12 +113,12 @@ class Handler(BaseCallbackHandler):
             call = run.told() if run is not None else None
             if run is None or call is None:
                 return
-            for message in models.given(response):
-                call.gave(message)
-                call.named(getattr(message, "id", None))  # what a stream gave is another object with this id
             if not run.is_told_beneath:
                 call.answered(models.answer(response, run_id))
             self.runs.end(run, COMPLETED)
+            for message in models.given(response):
+                call.gave(message)
+                call.named(getattr(message, "id", None))  # what a stream gave is another object with this id
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **told: Any) -> None:
         """End a tool."""
@@ -136,9 +137,9 @@ class Handler(BaseCallbackHandler):
     # --- how
 
     def _begun(self, run_id: UUID, told: Mapping[str, Any], beginning: Beginning | None = None) -> Run | None:
-        if not self.active or self.runs.looks_away():
-            return None
         parent = self.runs.parent(told.get("parent_run_id"))
+        if not self.active or self.runs.looks_away(parent):
+            return None
         metadata: Mapping[str, Any] = told.get("metadata") or _NONE
         if parent is not None:
             return Run(run_id, parent, belonging(parent.belonging, metadata, _NONE))
@@ -163,12 +164,16 @@ class Handler(BaseCallbackHandler):
             graph=beginning.graph() if beginning is not None else None,
             is_root=run.parent is None,
         )
-        endpoint = None if chain.is_hidden else chain.endpoint()
-        if endpoint is not None:
-            self.runs.tell(run, endpoint, chains.where(endpoint, chain), {"inputs": inputs})
-        elif not chain.is_hidden:
-            self._step(run, chain, serialized, inputs)
+        if not chain.is_hidden:
+            self._show(run, chain, serialized, inputs)
         self.runs.start(run)
+
+    def _show(self, run: Run, chain: chains.Chain, serialized: Any, inputs: Any) -> None:
+        endpoint = chain.endpoint()
+        if endpoint is None:
+            self._step(run, chain, serialized, inputs)
+            return
+        self.runs.tell(run, endpoint, chains.where(endpoint, chain), {"inputs": inputs})
         if endpoint is chains.AGENT:
             run.belonging = of_agent(run.belonging, chain.agent_name())
 

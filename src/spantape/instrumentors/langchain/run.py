@@ -1,0 +1,159 @@
+"""`Run`: something of LangChain that is running at this moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+
+from ... import semconv
+from ...content import Attributes
+from ...context import Belonging
+from .._adopted import adopting
+from .._call import Call
+from .._endpoint import Request
+from .._held import Held
+from .._observer import INFERENCE
+from .._tape import Tape
+from .steps import Step
+from .waiting import Waiting
+
+_RUN = otel_context.create_key("spantape-run")
+_NOTHING: Attributes = {}
+_NOWHERE: tuple[Context | None, Context] = (None, Context())
+
+
+def current() -> Run | None:
+    """Give the run that the code at hand is part of, by its context; it may have ended."""
+    found = otel_context.get_value(_RUN)
+    return found if isinstance(found, Run) else None
+
+
+def key_of(run_id: object) -> object:
+    """Give what a run is known by: to look for a UUID itself takes three times as long."""
+    return getattr(run_id, "int", run_id)
+
+
+class Run:
+    """A run: the call that tells it, if any does, and what its children need to know."""
+
+    __slots__ = (
+        *("_around", "at", "belonging", "call", "children", "key", "parent", "prompt", "step", "waiting", "watched"),
+    )
+
+    def __init__(self, run_id: object, parent: Run | None, belonging: Belonging | None) -> None:
+        self.key, self.parent, self.belonging = key_of(run_id), parent, belonging
+        self.call: Call | None = None
+        self.step: Step | None = None
+        self.waiting: Waiting | None = None
+        self.children: dict[Run, None] = {}
+        self.prompt: Attributes = _NOTHING
+        self.watched: Any = None
+        self._around = _NOWHERE
+        self.at = time.monotonic()
+
+    @property
+    def span(self) -> trace.Span | None:
+        """The span of the run, or of what it is in."""
+        shown = self.told() or self.step
+        if shown is not None:
+            return shown.span
+        return self.parent.span if self.parent is not None else None
+
+    def told(self) -> Call | None:
+        """Give the call that tells the run; what still waits for the layer beneath waits no longer."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            self.call = waiting.told()
+            self.call.note(self.prompt)
+        return self.call
+
+    def told_by(self, tape: Tape, request: Request) -> Call | None:
+        """Have a call of the layer beneath tell the run, where it is the very same call."""
+        if request.endpoint.operation not in INFERENCE:
+            return None
+        if self.waiting is not None:
+            held = self.waiting.told_by(tape, request)
+        elif self.call is not None and self.call.endpoint.operation in INFERENCE and not self.is_told_beneath:
+            held = Held.instead_of(self.call, tape, request)
+        else:
+            return None
+        self.call, self.waiting = held, None
+        held.note(self.prompt)
+        return held
+
+    @property
+    def is_told_beneath(self) -> bool:
+        """Whether the layer beneath tells it."""
+        return isinstance(self.call, Held)
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether it is an agent's."""
+        return self.call is not None and self.call.endpoint.operation == semconv.INVOKE_AGENT
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it has a span of its own."""
+        return self.call is not None or self.step is not None or self.waiting is not None
+
+    def shown(self) -> Call | Step | None:
+        """Give what shows the run, which is about to end."""
+        call = self.told()
+        if call is not None and self.is_agent:
+            call.note(call.used)
+        if isinstance(call, Held):
+            call.let_go()
+        return call or self.step
+
+    def inside(self) -> Context | None:
+        """Give the context of what happens in the run; None when that is the current one."""
+        here = otel_context.get_current()
+        run = self._seen()
+        return None if here.get(_RUN) is run else run.around(here)
+
+    def _seen(self) -> Run:
+        """Give the run itself, or what it is in, where nobody could tell the two apart."""
+        run = self
+        while run.parent is not None and not run.is_shown and run.belonging is run.parent.belonging:
+            run = run.parent
+        return run
+
+    def beginning(self) -> Context:
+        """Give the context that the run begins in: the current one, in its parent, and belonging where it does."""
+        here = otel_context.get_current()
+        if self.parent is not None:
+            here = self.parent.inside() or here
+        return self._belonging_in(here)
+
+    def around(self, here: Context) -> Context:
+        """Give a context with the run laid over it; made once, as the steps of a run mostly begin in the same one."""
+        seen, made = self._around
+        if seen is not here:
+            span = self.span
+            inside = trace.set_span_in_context(span, here) if span is not None else here
+            made = self._belonging_in(otel_context.set_value(_RUN, self, inside))
+            self._around = (here, made)
+        return made
+
+    def _belonging_in(self, context: Context) -> Context:
+        """Give a context in which calls belong where the run does."""
+        return adopting(self.belonging, context) if self.belonging is not None else context
+
+    def outer(self) -> Iterator[Run]:
+        """Give the runs around, the innermost first."""
+        run = self.parent
+        while run is not None:
+            yield run
+            run = run.parent
+
+    def used(self, call: Call) -> None:
+        """Let the agents around add up what a model has used."""
+        for around in self.outer() if call.used and call.endpoint.operation in INFERENCE else ():
+            if around.call is not None and around.is_agent:
+                sums = around.call.used
+                around.call.used = {**sums, **{name: sums.get(name, 0) + count for name, count in call.used.items()}}
