@@ -19,7 +19,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import spantape
-from spantape.interaction import Interaction, interaction_id, is_ours
+from spantape.interaction import Interaction, is_ours
+from spantape.record import interaction_id
 
 START = 1_795_262_400_123_456_000
 MS = 1_000_000

@@ -1,0 +1,173 @@
+"""The record of a call: what its span tells, under the names and in the order of the files. Pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from . import jsontext, semconv, transcript
+from .jsontext import Json
+from .moments import local
+from .places import KEYS, PLACES, SECTIONS
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import SpanContext
+
+Record: TypeAlias = dict[str, Json]
+Found: TypeAlias = Mapping[str, Any]
+"""A span's attributes."""
+
+_NAMESPACE = uuid.UUID("6f6a7a9e-0d5c-5c0f-9d5b-7b7e5d2f3a11").bytes
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+_NS_PER_MS = 1_000_000
+_STATUSES = {"Timeout": "timeout", "Cancelled": "cancelled"}
+
+
+def record_of(span: ReadableSpan, *, verbatim: bool = False) -> Record:
+    """Give the record of the call that a span of ours tells, ended or still running.
+
+    `verbatim` leaves the messages the JSON text that they are on the span, which only `jsontext.dumps` can read.
+    """
+    found = attributes_of(span)
+    record = _sorted(found)
+    record.update(_identity(span))
+    record.update(_timing(span, found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)))
+    record.update(_outcome(record["error"], found.get(semconv.STATUS), ended=bool(span.end_time)))
+    record.update(_said(found, record["timing"]["duration_ms"], verbatim=verbatim))
+    record["model"] = record["request"].get("model") or record["metadata"].get("model_used")
+    record["metadata"] = _metadata(record["metadata"], found, ended=bool(span.end_time))
+    record["request"] = _request(record["request"], found)
+    record["usage"] = _usage(record["usage"], found) or None
+    record["cost"] = record["cost"] or None
+    record["server"] = record["server"] or None
+    record["source"] = _source(record["source"], span) or None
+    return record
+
+
+def interaction_id(trace_id: str, span_id: str) -> str:
+    """Derive a record's id from its span's ids (32 and 16 hex digits), so that each finds the other.
+
+    It is the UUID that `uuid.uuid5` gives, which takes four times as long.
+    """
+    digits = hashlib.sha1(_NAMESPACE + f"{trace_id}-{span_id}".encode(), usedforsecurity=False).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
+
+
+def id_of(context: SpanContext) -> str | None:
+    """Give a span's record's id; None for a span that is none."""
+    return interaction_id(f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
+
+
+def attributes_of(span: ReadableSpan) -> dict[str, Any]:
+    """Give a copy of a span's attributes: each look at those that the SDK holds goes through four of its functions."""
+    found: Any = span.attributes
+    try:
+        return found.copy()  # type: ignore[no-any-return]  # as the SDK's have it: in one step, whoever changes them
+    except AttributeError:
+        return dict(found or {})
+
+
+def _sorted(found: Found) -> Record:
+    record: Record = dict.fromkeys(KEYS)
+    sections: dict[str, Record] = {section: {} for section in SECTIONS}
+    record.update(sections)
+    sections[""] = record
+    for key, value in found.items():
+        place = PLACES.get(key)
+        if place is not None:
+            sections[place[0]][place[1]] = list(value) if isinstance(value, tuple) else value
+    return record
+
+
+def _identity(span: ReadableSpan) -> Record:
+    context, parent = span.context, span.parent
+    trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+    return {
+        "id": interaction_id(trace_id, span_id),
+        "trace_id": trace_id,
+        "span_id": span_id,
+        "parent_span_id": f"{parent.span_id:016x}" if parent else None,
+    }
+
+
+def _timing(span: ReadableSpan, first: object) -> Record:
+    start, end = span.start_time, span.end_time
+    timing = {
+        "start_time": local(start) if start else None,
+        "end_time": local(end) if end else None,
+        # Who tells us of a call's end only may not know when it began.
+        "duration_ms": round((end - start) / _NS_PER_MS, 3) if end and start else None,
+        "time_to_first_chunk_ms": round(first * 1000, 3) if isinstance(first, (int, float)) else None,
+    }
+    return {"timestamp": timing["start_time"] or timing["end_time"], "timing": timing}
+
+
+def _outcome(error: Record, status: object, *, ended: bool) -> Record:
+    kind = error.get("type")
+    return {
+        "success": kind is None if ended else None,
+        "error_message": None if kind is None else error.get("message"),
+        "error": None if kind is None else error,  # a status code alone is no failure
+        "status": (status or _status(kind)) if ended else None,
+    }
+
+
+def _status(error_type: object) -> str:
+    if error_type is None:
+        return "success"
+    kinds = (status for name, status in _STATUSES.items() if name in str(error_type))
+    return next(kinds, "failed")
+
+
+def _said(found: Found, ran: float | None, *, verbatim: bool) -> Record:
+    asked = transcript.prompt(found.get(semconv.INPUT_MESSAGES), found.get(semconv.SYSTEM_INSTRUCTIONS))
+    answered = transcript.response(found.get(semconv.OUTPUT_MESSAGES))
+    return {
+        "prompt": asked.text,
+        "response": answered.text,
+        "messages": asked.verbatim() if verbatim else asked.messages,
+        "output_messages": answered.verbatim() if verbatim else answered.messages,
+        "performance_metrics": {
+            "response_time_ms": None if ran is None else round(ran),
+            "prompt_length": None if asked.text is None else len(asked.text),
+            "response_length": None if answered.text is None else len(answered.text),
+            "history_messages_count": None if asked.messages is None else max(0, asked.turns - 1),
+            **jsontext.loads_or(found.get(semconv.PERFORMANCE), {}),
+        },
+    }
+
+
+def _metadata(own: Record, found: Found, *, ended: bool) -> Record:
+    said = {"stage": found.get(semconv.STAGE, "completed") if ended else "started", **own}
+    given = jsontext.loads_or(found.get(semconv.METADATA))
+    return {**said, **given, **said} if isinstance(given, dict) else said
+
+
+def _request(named: Record, found: Found) -> Record:
+    sent = jsontext.loads_or(found.get(semconv.REQUEST_PARAMETERS))
+    tools = jsontext.loads_or(found.get(semconv.TOOL_DEFINITIONS))
+    request = named | sent if isinstance(sent, dict) else named
+    start = semconv.PROMPT_VARIABLE
+    variables = {name[len(start) :]: value for name, value in found.items() if name.startswith(start)}
+    if variables:  # those that are no texts are among the parameters
+        others = request.get("prompt_variables")
+        request["prompt_variables"] = variables | (others if isinstance(others, dict) else {})
+    return request | {"tools": tools} if tools else request
+
+
+def _usage(usage: Record, found: Found) -> Record:
+    asked, answered = usage.get("input_tokens"), usage.get("output_tokens")
+    if isinstance(asked, int) and isinstance(answered, int):
+        usage["total_tokens"] = asked + answered
+    if found.get(semconv.USAGE_ESTIMATED) is True:
+        usage["estimated"] = True
+    return usage
+
+
+def _source(code: Record, span: ReadableSpan) -> Record:
+    service = span.resource.attributes.get("service.name") if span.resource else None
+    named = service and not str(service).startswith("unknown_service")
+    return {"service": service, **code} if named else code
