@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from . import jsontext, semconv
+from . import semconv
 from .jsontext import Json
 from .record import record_of
 
@@ -59,12 +59,9 @@ class Interaction:
     source: dict[str, Json] | None = None
 
     @classmethod
-    def from_span(cls, span: ReadableSpan, *, verbatim: bool = False) -> Interaction:
-        """Make the interaction that a span of ours tells, ended or still running.
-
-        `verbatim` leaves the messages the JSON text that they are on the span, which only `line()` can read.
-        """
-        return cls(**record_of(span, verbatim=verbatim))
+    def from_span(cls, span: ReadableSpan) -> Interaction:
+        """Make the interaction that a span of ours tells, ended or still running."""
+        return cls(**record_of(span))
 
     @classmethod
     def from_json(cls, record: Mapping[str, Json]) -> Interaction:
@@ -74,14 +71,6 @@ class Interaction:
     def to_json(self) -> dict[str, Json]:
         """Give the record, keys in their order on disk."""
         return dict(vars(self))
-
-    def line(self) -> bytes:
-        """Give the record as one line of JSON, without the line's end."""
-        return jsontext.dumps(self.to_json())
-
-    def started_on(self) -> str:
-        """Give the local date on which the call started, as YYYY-MM-DD."""
-        return self.timestamp[:10]
 
 
 def is_ours(span: ReadableSpan) -> bool:

@@ -23,6 +23,7 @@ Found: TypeAlias = Mapping[str, Any]
 _NAMESPACE = uuid.UUID("6f6a7a9e-0d5c-5c0f-9d5b-7b7e5d2f3a11").bytes
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 _NS_PER_MS = 1_000_000
+_EMPTY: Record = dict.fromkeys(KEYS)
 _STATUSES = {"Timeout": "timeout", "Cancelled": "cancelled"}
 
 
@@ -71,14 +72,15 @@ def attributes_of(span: ReadableSpan) -> dict[str, Any]:
 
 
 def _sorted(found: Found) -> Record:
-    record: Record = dict.fromkeys(KEYS)
-    sections: dict[str, Record] = {section: {} for section in SECTIONS}
-    record.update(sections)
-    sections[""] = record
+    record: Record = _EMPTY.copy()
+    for section in SECTIONS:
+        record[section] = {}
     for key, value in found.items():
         place = PLACES.get(key)
-        if place is not None:
-            sections[place[0]][place[1]] = list(value) if isinstance(value, tuple) else value
+        if place:
+            section, name = place
+            part = record[section] if section else record
+            part[name] = list(value) if type(value) is tuple else value
     return record
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ... import jsontext
 from ...guard import guard
-from ...interaction import Interaction
 from ...jsontext import Json
+from ...record import record_of
 from . import layout
 from .arrays import Record
 from .exporter import Ended
@@ -112,7 +112,7 @@ class Live:
 
     def _write(self) -> None:
         finished = [self._finished.popleft() for _ in range(len(self._finished))]
-        ended = [preview for call in finished for preview in self._previews(call.interaction)]
+        ended = [preview for call in finished for preview in self._previews(call.record)]
         self._ended = [*self._ended, *ended][-self._size :]
         shown = dict(self._still_running())
         self._presence.tell([preview.line for _, preview in shown.values()])
@@ -137,13 +137,13 @@ class Live:
                 for preview in self._previews(partial(self._made, span)):
                     yield key, (extent, preview)
 
-    def _previews(self, interaction: Callable[[], Interaction]) -> Iterator[Preview]:
+    def _previews(self, record: Callable[[], Record]) -> Iterator[Preview]:
         # The call's own thread may be changing the attributes at this very moment: then it is for the next time.
         with guard, suppress(KeyError, RuntimeError):
-            yield _shortened(interaction(), self._seal)
+            yield _shortened(record(), self._seal)
 
-    def _made(self, span: ReadableSpan) -> Interaction:
-        return Interaction.from_span(self._shows(span), verbatim=True)
+    def _made(self, span: ReadableSpan) -> Record:
+        return record_of(self._shows(span), verbatim=True)
 
     def _merged(self, found: list[Preview]) -> list[Preview]:
         known = {preview.id: preview for preview in sorted(found, key=lambda preview: not preview.runs)}
@@ -198,9 +198,8 @@ def _preview(record: Record) -> Preview:
     return Preview(record["id"], str(record["timestamp"]), runs, jsontext.dumps(record))
 
 
-def _shortened(interaction: Interaction, seal: Change) -> Preview:
-    record = interaction.to_json()
-    record |= dict.fromkeys(_LEFT_OUT) | {key: _short(record[key]) for key in ("prompt", "response")}
+def _shortened(record: Record, seal: Change) -> Preview:
+    record = record | dict.fromkeys(_LEFT_OUT) | {key: _short(record[key]) for key in ("prompt", "response")}
     record["metadata"] = {**record["metadata"], "pid": os.getpid()}
     record["request"] = {key: value for key, value in record["request"].items() if isinstance(value, (str, int, float))}
     preview = _preview(seal(record))  # short enough in most cases: to look at each value takes several times as long
