@@ -114,12 +114,13 @@ def ratios(rounds: int) -> tuple[list[float], list[float], float]:
     ended = spans(RECORDS)
     records = [(record, [str(path) for path in paths(record)]) for record in map(record_of, ended)]
     took: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as folder:
+    # One folder for all rounds: ext4 gives no inode again within seconds, so after a deletion it looks for one for long.
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds):
             gc.collect()
-            took[0].append(bare(records, Path(folder, "bare")) / RECORDS * 1e6)
+            took[0].append(bare(records, Path(folder, f"bare-{number}")) / RECORDS * 1e6)
             gc.collect()
-            took[1].append(recorded(ended, Path(folder, "recorded")) / RECORDS * 1e6)
+            took[1].append(recorded(ended, Path(folder, f"recorded-{number}")) / RECORDS * 1e6)
     return *took, statistics.mean(len(orjson.dumps(record)) for record, _ in records)
 
 

@@ -57,7 +57,7 @@ def replace(path: Path, lines: Sequence[bytes], sync: Sync = no_sync) -> None:
 
 def overwrite(file: int, end: int, data: bytes, sync: Sync = no_sync) -> None:
     """Write from the end of the last record on, and close the array."""
-    if os.fstat(file).st_size > end + len(data):
+    if os.lseek(file, 0, os.SEEK_END) > end + len(data):
         os.ftruncate(file, end)
     try:
         _write_at(file, end, data)
@@ -90,9 +90,9 @@ def put_aside(path: Path) -> None:
 
 def _write_at(file: int, position: int, data: bytes) -> None:
     os.lseek(file, position, os.SEEK_SET)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
+    written = os.write(file, data)
+    while written < len(data):
+        written += os.write(file, memoryview(data)[written:])
 
 
 def _sync_folder(path: Path) -> None:

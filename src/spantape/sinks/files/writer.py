@@ -15,7 +15,7 @@ from ...guard import guard
 from ...settings import Settings
 from .._forks import follow
 from . import arrays, disk, layout
-from .lease import Leases
+from .lease import Leases, give_back
 from .lock import is_held_here, locked
 from .rotation import rotate
 
@@ -160,7 +160,7 @@ class FileWriter:
             for path in paths:
                 files.setdefault(path, []).append(line)
         failed = {path for path, lines in files.items() if not self._is_appended(path, lines)}
-        left = [(line, tuple(path for path in paths if path in failed)) for line, paths in entries]
+        left = [(line, tuple(path for path in paths if path in failed)) for line, paths in entries if failed]
         return [(line, paths) for line, paths in left if paths]
 
     def _bounded(self, entries: list[Entry]) -> list[Entry]:
@@ -209,11 +209,18 @@ class FileWriter:
                     data = arrays.closed(arrays.SEPARATOR, lines)
                     if end + len(data) > most:
                         return _FULL
-                    with self._leases.held(target, file):
-                        disk.overwrite(file, end, data, self._sync)
+                    self._overwrite(target, file, end, data)
                 return end
         except FileNotFoundError:
             return 0
+
+    def _overwrite(self, target: str, file: int, end: int, data: bytes) -> None:
+        leased = self._leases.take(target, file)
+        try:
+            disk.overwrite(file, end, data, self._sync)
+        finally:
+            if leased:
+                give_back(file)  # closing is not enough: a child forked by another thread may have it open too
 
     def _keep_some(self) -> None:
         entries = [*self._unwritten, *(self._incoming.popleft() for _ in range(len(self._incoming)))]
