@@ -13,6 +13,8 @@ from .record import record_of
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
+_PART_OF_OURS = f"{semconv.SCOPE}."
+
 
 @dataclass(frozen=True)
 class Interaction:
@@ -75,14 +77,16 @@ class Interaction:
 
 def is_ours(span: ReadableSpan) -> bool:
     """Say whether a span tells an LLM call that we instrumented; agents and tools make calls, and are none."""
-    operation = (span.attributes or {}).get(semconv.OPERATION)
-    if operation is None or not has_our_scope(span):
+    attributes = span.attributes
+    if attributes is None or not has_our_scope(span):
         return False
-    is_remote = operation == semconv.INVOKE_AGENT and span.kind.name == "CLIENT"  # an agent that the provider runs
-    return is_remote or operation not in semconv.AROUND_CALLS
+    operation = attributes.get(semconv.OPERATION)
+    if operation == semconv.INVOKE_AGENT and span.kind.name == "CLIENT":  # an agent that the provider runs
+        return True
+    return operation is not None and operation not in semconv.AROUND_CALLS
 
 
 def has_our_scope(span: ReadableSpan) -> bool:
     """Say whether an instrumentor of ours has made a span."""
     scope = span.instrumentation_scope
-    return scope is not None and scope.name.partition(".")[0] == semconv.SCOPE
+    return scope is not None and (scope.name == semconv.SCOPE or scope.name.startswith(_PART_OF_OURS))

@@ -23,6 +23,7 @@ Found: TypeAlias = Mapping[str, Any]
 _NAMESPACE = uuid.UUID("6f6a7a9e-0d5c-5c0f-9d5b-7b7e5d2f3a11").bytes
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 _NS_PER_MS = 1_000_000
+_VARIABLES = "prompt_variables"
 _EMPTY: Record = dict.fromkeys(KEYS)
 _STATUSES = {"Timeout": "timeout", "Cancelled": "cancelled"}
 
@@ -81,6 +82,8 @@ def _sorted(found: Found) -> Record:
             section, name = place
             part = record[section] if section else record
             part[name] = list(value) if type(value) is tuple else value
+        elif key.startswith(semconv.PROMPT_VARIABLE):
+            record["request"].setdefault(_VARIABLES, {})[key[len(semconv.PROMPT_VARIABLE) :]] = value
     return record
 
 
@@ -152,11 +155,9 @@ def _request(named: Record, found: Found) -> Record:
     sent = jsontext.loads_or(found.get(semconv.REQUEST_PARAMETERS))
     tools = jsontext.loads_or(found.get(semconv.TOOL_DEFINITIONS))
     request = named | sent if isinstance(sent, dict) else named
-    start = semconv.PROMPT_VARIABLE
-    variables = {name[len(start) :]: value for name, value in found.items() if name.startswith(start)}
-    if variables:  # those that are no texts are among the parameters
-        others = request.get("prompt_variables")
-        request["prompt_variables"] = variables | (others if isinstance(others, dict) else {})
+    texts, others = named.get(_VARIABLES), request.get(_VARIABLES)
+    if texts:  # those that are no texts are among the parameters
+        request[_VARIABLES] = texts | others if isinstance(others, dict) else texts
     return request | {"tools": tools} if tools else request
 
 

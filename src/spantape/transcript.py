@@ -8,6 +8,8 @@ from typing import NamedTuple
 from . import jsontext
 from .jsontext import Json
 
+_INSTRUCTING = ("system", "developer")
+
 
 class Transcript(NamedTuple):
     """Messages as JSON text, as lists and as text; an attribute that a length limit has cut is text only."""
@@ -19,7 +21,7 @@ class Transcript(NamedTuple):
     @property
     def turns(self) -> int:
         """How many messages are no instructions to the model."""
-        return sum(str(message.get("role")) not in {"system", "developer"} for message in _whole(self.messages or []))
+        return len([one for one in self.messages or () if isinstance(one, dict) and one.get("role") not in _INSTRUCTING])
 
     def verbatim(self) -> Json:
         """Give what `jsontext.dumps` writes for the messages without looking at them again."""
@@ -49,14 +51,10 @@ def _read(source: object, *, named: bool) -> Transcript:
     messages = jsontext.loads_or(source)
     if not isinstance(messages, list):
         return Transcript(source, None, source)
-    said = _whole(messages)
+    said = [message for message in messages if isinstance(message, dict)]
     if named and len(said) > 1:
         return Transcript(source, messages, "\n\n".join([f"{one.get('role')}: {text_of(one)}" for one in said]))
-    return Transcript(source, messages, "\n\n".join(map(text_of, said)))
-
-
-def _whole(messages: list[Json]) -> list[Mapping[str, Json]]:
-    return [message for message in messages if isinstance(message, dict)]
+    return Transcript(source, messages, "\n\n".join([text_of(one) for one in said]))
 
 
 def text_of(message: Mapping[str, Json]) -> str:
@@ -68,8 +66,8 @@ def text_of(message: Mapping[str, Json]) -> str:
 
 
 def _part_text(part: Mapping[str, Json]) -> str:
-    kind = str(part.get("type"))
-    if kind in {"text", "refusal"}:
+    kind = part.get("type")
+    if kind in ("text", "refusal"):
         return str(part.get("content") or "")
     if kind == "tool_call":
         arguments = part.get("arguments")
@@ -83,7 +81,7 @@ def _part_text(part: Mapping[str, Json]) -> str:
         return jsontext.text({key: value for key, value in part.items() if key != "type"})
     if kind == "server_tool_call":
         return f"[call {part.get('name')} {jsontext.text(part.get(kind))}]"
-    if kind in {"blob", "uri", "file"}:
+    if kind in ("blob", "uri", "file"):
         about = next(filter(None, map(part.get, ("uri", "name", "mime_type", "file_id"))), "")
         return f"[{part.get('modality')} {about}]"
     return ""
