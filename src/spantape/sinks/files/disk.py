@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,14 +24,17 @@ def no_sync(_: int) -> None:
     """Leave it to the operating system when a write gets to the disk."""
 
 
-@contextmanager
-def opened(path: str | Path, flags: int = 0) -> Iterator[int]:
-    """Open a file for reading and writing, by its number."""
-    file = os.open(path, _FLAGS | flags, 0o600)
-    try:
-        yield file
-    finally:
-        os.close(file)
+class opened:  # noqa: N801 - read like `open`; a generator would take as long as the opening itself
+    """Open a file for reading and writing, by its number, until the end of a `with`."""
+
+    def __init__(self, path: str | Path, flags: int = 0) -> None:
+        self._file = os.open(path, _FLAGS | flags, 0o600)
+
+    def __enter__(self) -> int:
+        return self._file
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
 
 
 def create(path: Path, data: bytes = b"", sync: Sync = no_sync) -> None:

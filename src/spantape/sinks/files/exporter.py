@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -80,12 +80,16 @@ class FileSpanExporter(SpanExporter):
         """Write the spans that are LLM calls of ours; others are none of our business."""
         if self.quiet:
             return SpanExportResult.SUCCESS
-        written = self.write(self._items(spans))
+        written = self.write(deque(self._items(spans)))
         return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
-    def write(self, items: Iterable[Item], timeout: float = WAIT) -> bool:
-        """Write calls and amendments; False while anything that was ever given waits to be written."""
-        for one in items:
+    def write(self, items: deque[Item], timeout: float = WAIT) -> bool:
+        """Write calls and amendments; False while anything that was ever given waits to be written.
+
+        Takes them out one by one, so that no call is in memory any longer than until its line is.
+        """
+        while items:
+            one = items.popleft()
             if isinstance(one, Amendment):
                 self._amendments.append(one)
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -119,9 +119,10 @@ class FileSpanProcessor(SpanProcessor):
             oldest_unflushed_age=max(0.0, time.monotonic() - min(waiting)) if waiting else None,
         )
 
-    def _write(self, items: Sequence[Item], timeout: float) -> bool:
+    def _write(self, items: deque[Item], timeout: float) -> bool:
+        some = bool(items)
         written = self._exporter.write(items, timeout)
-        if items and written:
+        if some and written:
             self._upkeep.look()
         return written
 
