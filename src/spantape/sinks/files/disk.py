@@ -74,13 +74,16 @@ def overwrite(file: int, end: int, data: bytes, sync: Sync = no_sync) -> None:
 
 def folder(path: Path, base_dir: Path) -> None:
     """Make a folder at or below `base_dir`, for its owner alone."""
-    if path.is_dir():
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
         return
-    if path == base_dir:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    else:
-        folder(path.parent, base_dir)
-    path.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        if path == base_dir:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            folder(path.parent, base_dir)
+        path.mkdir(mode=0o700, exist_ok=True)
     path.chmod(0o700)  # whatever the umask
 
 

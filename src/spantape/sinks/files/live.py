@@ -66,14 +66,16 @@ class Live:
             self._running[span.context.span_id] = span
             self._changed = True
 
-    def finished(self, span_id: int, call: Ended) -> None:
-        """Take note of a call's end."""
-        self.gone(span_id)
-        self._finished.append(call)
+    def ended(self, span: ReadableSpan) -> bool:
+        """Show a call no more that has ended, and may be one that is not recorded; False if it was not shown."""
+        if self._running.pop(span.context.span_id, None) is None:
+            return False
+        self._changed = True
+        return True
 
-    def gone(self, span_id: int) -> None:
-        """Show a call no more: it has ended, and may be one that is not recorded."""
-        self._running.pop(span_id, None)
+    def finished(self, call: Ended) -> None:
+        """Show a call that has ended and is recorded."""
+        self._finished.append(call)
         self._changed = True
 
     def publish(self, now: bool = True) -> bool:

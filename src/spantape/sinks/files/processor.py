@@ -71,18 +71,16 @@ class FileSpanProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Take a call that has ended, or what is learned of one later."""
         with guard:
-            if is_ours(span):
+            if self._live.ended(span) or is_ours(span):
                 self._ended(span, self._sampling.rate_of(span))
             elif is_amendment(span):
                 self._background.put(Amendment.from_span(span))
 
     def _ended(self, span: ReadableSpan, rate: float | None) -> None:
-        if rate is None:
-            self._live.gone(span.context.span_id)
-            return
-        call = Ended(self._exporter.shown(span), rate)
-        self._live.finished(span.context.span_id, call)
-        self._keep(call)
+        if rate is not None:
+            call = Ended(self._exporter.shown(span), rate)
+            self._live.finished(call)
+            self._keep(call)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write all that is buffered and bring the live view up to date."""
