@@ -59,7 +59,7 @@ def local(nanoseconds: int | None) -> str:
     """Give a time of a span, in nanoseconds since 1970, as records have it."""
     minute, rest = divmod((nanoseconds or 0) // 1000, 60_000_000)
     start, offset = _minute(minute)
-    return f"{start}{rest // 1_000_000:02}.{rest % 1_000_000:06}{offset}"
+    return f"{start}{rest / 1_000_000:09.6f}{offset}"
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""The record of a call: what its span tells, under the names and in the order of the files. Pure functions."""
+"""The record of a call: what its span tells, under the names and in the order of the files."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def record_of(span: ReadableSpan, *, verbatim: bool = False) -> Record:
 
     `verbatim` leaves the messages the JSON text that they are on the span, which only `jsontext.dumps` can read.
     """
-    found = attributes_of(span)
+    found, end = attributes_of(span), span.end_time
     record = _sorted(found)
-    record.update(_identity(span))
-    record.update(_timing(span, found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)))
-    record.update(_outcome(record["error"], found.get(semconv.STATUS), ended=bool(span.end_time)))
-    record.update(_said(found, record["timing"]["duration_ms"], verbatim=verbatim))
+    _identify(record, span)
+    _time(record, span.start_time, end, found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK))
+    _judge(record, found.get(semconv.STATUS), ended=bool(end))
+    _quote(record, found, verbatim=verbatim)
     record["model"] = record["request"].get("model") or record["metadata"].get("model_used")
-    record["metadata"] = _metadata(record["metadata"], found, ended=bool(span.end_time))
+    record["metadata"] = _metadata(record["metadata"], found, ended=bool(end))
     record["request"] = _request(record["request"], found)
     record["usage"] = _usage(record["usage"], found) or None
     record["cost"] = record["cost"] or None
@@ -87,37 +87,35 @@ def _sorted(found: Found) -> Record:
     return record
 
 
-def _identity(span: ReadableSpan) -> Record:
+def _identify(record: Record, span: ReadableSpan) -> None:
     context, parent = span.context, span.parent
-    trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
-    return {
-        "id": interaction_id(trace_id, span_id),
-        "trace_id": trace_id,
-        "span_id": span_id,
-        "parent_span_id": f"{parent.span_id:016x}" if parent else None,
-    }
+    trace_id = record["trace_id"] = f"{context.trace_id:032x}"
+    span_id = record["span_id"] = f"{context.span_id:016x}"
+    record["id"] = interaction_id(trace_id, span_id)
+    record["parent_span_id"] = f"{parent.span_id:016x}" if parent else None
 
 
-def _timing(span: ReadableSpan, first: object) -> Record:
-    start, end = span.start_time, span.end_time
-    timing = {
-        "start_time": local(start) if start else None,
-        "end_time": local(end) if end else None,
+def _time(record: Record, start: int | None, end: int | None, first: object) -> None:
+    began = local(start) if start else None
+    ended = local(end) if end else None
+    record["timestamp"] = began or ended
+    record["timing"] = {
+        "start_time": began,
+        "end_time": ended,
         # Who tells us of a call's end only may not know when it began.
-        "duration_ms": round((end - start) / _NS_PER_MS, 3) if end and start else None,
+        "duration_ms": (end - start) // 1000 / 1000 if end and start else None,
         "time_to_first_chunk_ms": round(first * 1000, 3) if isinstance(first, (int, float)) else None,
     }
-    return {"timestamp": timing["start_time"] or timing["end_time"], "timing": timing}
 
 
-def _outcome(error: Record, status: object, *, ended: bool) -> Record:
-    kind = error.get("type")
-    return {
-        "success": kind is None if ended else None,
-        "error_message": None if kind is None else error.get("message"),
-        "error": None if kind is None else error,  # a status code alone is no failure
-        "status": (status or _status(kind)) if ended else None,
-    }
+def _judge(record: Record, status: object, *, ended: bool) -> None:
+    kind = record["error"].get("type")
+    if kind is None:  # a status code alone is no failure
+        record["error"] = None
+    else:
+        record["error_message"] = record["error"].get("message")
+    if ended:
+        record["success"], record["status"] = kind is None, status or _status(kind)
 
 
 def _status(error_type: object) -> str:
@@ -127,21 +125,20 @@ def _status(error_type: object) -> str:
     return next(kinds, "failed")
 
 
-def _said(found: Found, ran: float | None, *, verbatim: bool) -> Record:
+def _quote(record: Record, found: Found, *, verbatim: bool) -> None:
     asked = transcript.prompt(found.get(semconv.INPUT_MESSAGES), found.get(semconv.SYSTEM_INSTRUCTIONS))
     answered = transcript.response(found.get(semconv.OUTPUT_MESSAGES))
-    return {
-        "prompt": asked.text,
-        "response": answered.text,
-        "messages": asked.verbatim() if verbatim else asked.messages,
-        "output_messages": answered.verbatim() if verbatim else answered.messages,
-        "performance_metrics": {
-            "response_time_ms": None if ran is None else round(ran),
-            "prompt_length": None if asked.text is None else len(asked.text),
-            "response_length": None if answered.text is None else len(answered.text),
-            "history_messages_count": None if asked.messages is None else max(0, asked.turns - 1),
-            **jsontext.loads_or(found.get(semconv.PERFORMANCE), {}),
-        },
+    prompt = record["prompt"] = asked.text
+    response = record["response"] = answered.text
+    record["messages"] = asked.verbatim() if verbatim else asked.messages
+    record["output_messages"] = answered.verbatim() if verbatim else answered.messages
+    ran = record["timing"]["duration_ms"]
+    record["performance_metrics"] = {
+        "response_time_ms": None if ran is None else round(ran),
+        "prompt_length": None if prompt is None else len(prompt),
+        "response_length": None if response is None else len(response),
+        "history_messages_count": None if asked.messages is None else max(0, asked.turns - 1),
+        **jsontext.loads_or(found.get(semconv.PERFORMANCE), {}),
     }
 
 

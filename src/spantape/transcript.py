@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from . import jsontext
 from .jsontext import Json
@@ -11,7 +11,8 @@ from .jsontext import Json
 _INSTRUCTING = ("system", "developer")
 
 
-class Transcript(NamedTuple):
+@dataclass(slots=True)
+class Transcript:
     """Messages as JSON text, as lists and as text; an attribute that a length limit has cut is text only."""
 
     source: str | None = None
@@ -32,12 +33,12 @@ def prompt(messages: object, instructions: object = None) -> Transcript:
     """Read what went to the model; instructions that went beside the messages are a system message before them."""
     if isinstance(instructions, str):
         messages = _instructed(instructions, messages if isinstance(messages, str) else "[]")
-    return _read(messages, named=True)
+    return _read(messages, True)
 
 
 def response(messages: object) -> Transcript:
     """Read what came back: nobody has to be told who says it."""
-    return _read(messages, named=False)
+    return _read(messages, False)
 
 
 def _instructed(instructions: str, messages: str) -> str:
@@ -45,7 +46,7 @@ def _instructed(instructions: str, messages: str) -> str:
     return f'[{{"role":"system","parts":{instructions}}}{"" if rest.startswith("]") else ","}{rest}'
 
 
-def _read(source: object, *, named: bool) -> Transcript:
+def _read(source: object, named: bool) -> Transcript:
     if not isinstance(source, str):
         return Transcript()
     messages = jsontext.loads_or(source)
