@@ -103,4 +103,4 @@ class Buffer(Generic[T]):
 
 def held_by(attributes: Mapping[str, Any] | None) -> int:
     """Give about how many bytes a span with these attributes takes in memory."""
-    return _SPAN + sum(map(getsizeof, (attributes or {}).values()))
+    return _SPAN + sum([getsizeof(value) for value in (attributes or {}).values() if type(value) is str])
