@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 _FULL = 10
 _SPAN = 2000
-_BATCH_BYTES = 4 * 1024 * 1024
+_BATCH_BYTES = 2 * 1024 * 1024
 
 
 class Limits(NamedTuple):
