@@ -114,7 +114,7 @@ def ratios(rounds: int) -> tuple[list[float], list[float], float]:
     ended = spans(RECORDS)
     records = [(record, [str(path) for path in paths(record)]) for record in map(record_of, ended)]
     took: tuple[list[float], list[float]] = ([], [])
-    # One folder for all rounds: ext4 gives no inode again within seconds, so after a deletion it looks for one for long.
+    # Nothing is deleted between rounds: for seconds after, ext4 takes several times as long to make a file.
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
             gc.collect()

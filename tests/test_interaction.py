@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import uuid
 from dataclasses import fields
 from pathlib import Path
@@ -25,6 +26,7 @@ from spantape.record import interaction_id, record_of
 
 START = 1_795_262_400_123_456_000
 MS = 1_000_000
+NAMESPACE = uuid.UUID("6f6a7a9e-0d5c-5c0f-9d5b-7b7e5d2f3a11")
 
 SEED_KEYS = ["id", "timestamp", "session_id", "message_id", "role_name", "step_id", "round_index", "provider", "model"]
 SEED_KEYS += ["prompt", "response", "success", "error_message", "performance_metrics", "metadata"]
@@ -395,7 +397,7 @@ def test_metadata_can_not_change_what_is_ours() -> None:
 def test_an_id_is_derived_from_the_span() -> None:
     trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     assert interaction_id(trace_id, span_id) == interaction_id(trace_id, span_id)
-    assert uuid.UUID(interaction_id(trace_id, span_id)).version == 5
+    assert interaction_id(trace_id, span_id) == str(uuid.uuid5(NAMESPACE, f"{trace_id}-{span_id}"))
     assert interaction_id(trace_id, span_id) != interaction_id(trace_id, span_id[::-1])
 
 
@@ -439,6 +441,31 @@ def test_times_are_local_with_their_offset(zone: str, local: str) -> None:
     timestamp, utc = done.stdout.split()
     assert timestamp.startswith(f"{local}.123456")
     assert utc == "2026-11-21T12:00:00.123456+00:00"
+
+
+def test_times_around_a_change_of_the_clocks() -> None:
+    """Moments of one minute are made from one; the offset changes between two of them."""
+    script = """
+        from datetime import datetime, timezone
+        from spantape.moments import local
+
+        change = datetime(2026, 11, 1, 6, tzinfo=timezone.utc)  # 2:00 becomes 1:00
+        for second in (-3600, -60, -59, -1, 0, 1, 59, 60, 3599, 3600):
+            for micros in (0, 1, 999_999):
+                at = int(change.timestamp()) + second, micros
+                said = local(at[0] * 10**9 + micros * 1000 + 999)
+                whole = datetime.fromtimestamp(at[0], timezone.utc).replace(microsecond=micros).astimezone()
+                assert said == whole.isoformat(timespec="microseconds"), (said, whole)
+        print(local(int(change.timestamp() - 1) * 10**9), local(int(change.timestamp()) * 10**9))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "TZ": "EST5EDT,M3.2.0,M11.1.0", "PYTHONPATH": str(Path(spantape.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["2026-11-01T01:59:59.000000-04:00", "2026-11-01T01:00:00.000000-05:00"]
 
 
 @pytest.mark.parametrize(

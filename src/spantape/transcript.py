@@ -22,7 +22,8 @@ class Transcript:
     @property
     def turns(self) -> int:
         """How many messages are no instructions to the model."""
-        return len([one for one in self.messages or () if isinstance(one, dict) and one.get("role") not in _INSTRUCTING])
+        said = self.messages or ()
+        return len([one for one in said if isinstance(one, dict) and one.get("role") not in _INSTRUCTING])
 
     def verbatim(self) -> Json:
         """Give what `jsontext.dumps` writes for the messages without looking at them again."""

@@ -21,18 +21,19 @@ _TAIL = 64
 _BLOCK = 256 * 1024
 
 
-def closed(before: bytes, lines: Iterable[bytes]) -> bytes:
-    """Give lines as the end of an array, behind what separates them from what is there."""
-    return before + SEPARATOR.join(lines) + CLOSE
+def closed(before: bytes, lines: Iterable[bytes]) -> list[bytes]:
+    """Give lines as the end of an array, in pieces, behind what separates them from what is there."""
+    pieces = [piece for line in lines for piece in (SEPARATOR, line)]
+    return [before, *pieces[1:], CLOSE]
 
 
 def end_of(file: int) -> int | None:
     """Give the offset after the last whole record of an open file: 0 if it holds none, None if it is no array."""
     size = os.lseek(file, 0, os.SEEK_END)
-    start = size - _TAIL if size > _TAIL else 0
+    start = max(0, size - _TAIL)
     body = _read(file, start, size).rstrip()
     # A record has no line break inside, so a bracket at the start of a line is the array's own.
-    if body.endswith(b"}\n]") and _read(file, 0, _TAIL if size > _TAIL else size).lstrip().startswith(b"["):
+    if body.endswith(b"}\n]") and _read(file, 0, min(size, _TAIL)).lstrip().startswith(b"["):
         return start + len(body) - len(b"\n]")
     return end_in(_read(file, 0, size))
 

@@ -17,6 +17,9 @@ Sync: TypeAlias = Callable[[int], object]
 """What is done with an open file after a write: `os.fsync`, or nothing."""
 
 
+# Many pieces are not joined: a copy of a large batch is memory that the system has to find each time.
+_gather: Callable[[int, Sequence[bytes]], int] = getattr(os, "writev", lambda *_: 0)
+_FEW, _MOST_PIECES = 16, 1000  # systems take 1024 at once
 _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
 
@@ -37,11 +40,11 @@ class opened:  # noqa: N801 - read like `open`; a generator would take as long a
         os.close(self._file)
 
 
-def create(path: Path, data: bytes = b"", sync: Sync = no_sync) -> None:
+def create(path: Path, pieces: Sequence[bytes] = (), sync: Sync = no_sync) -> None:
     """Make a file that only its owner can read, or empty the one that is there."""
     with opened(path, os.O_CREAT | os.O_TRUNC) as file:
         path.chmod(0o600)  # whatever the umask
-        _write_at(file, 0, data)
+        _write_at(file, 0, pieces)
         sync(file)
 
 
@@ -49,7 +52,7 @@ def replace(path: Path, lines: Sequence[bytes], sync: Sync = no_sync) -> None:
     """Put a whole new array in a file's place, at once."""
     fresh = path.with_suffix(".tmp")
     try:
-        create(fresh, arrays.closed(arrays.OPEN, lines) if lines else b"[]\n", sync)
+        create(fresh, arrays.closed(arrays.OPEN, lines) if lines else [b"[]\n"], sync)
         fresh.replace(path)
     except OSError:
         fresh.unlink(missing_ok=True)
@@ -58,17 +61,17 @@ def replace(path: Path, lines: Sequence[bytes], sync: Sync = no_sync) -> None:
         _sync_folder(path.parent)
 
 
-def overwrite(file: int, end: int, data: bytes, sync: Sync = no_sync) -> None:
+def overwrite(file: int, end: int, pieces: Sequence[bytes], sync: Sync = no_sync) -> None:
     """Write from the end of the last record on, and close the array."""
-    if os.lseek(file, 0, os.SEEK_END) > end + len(data):
+    if os.lseek(file, 0, os.SEEK_END) > end + sum(map(len, pieces)):
         os.ftruncate(file, end)
     try:
-        _write_at(file, end, data)
+        _write_at(file, end, pieces)
         sync(file)
     except OSError:
         with suppress(OSError):  # a full disk: close the array again, in the room that it had
             os.ftruncate(file, end + len(arrays.CLOSE))
-            _write_at(file, end, arrays.CLOSE)
+            _write_at(file, end, [arrays.CLOSE])
         raise
 
 
@@ -94,11 +97,15 @@ def put_aside(path: Path) -> None:
     guard.warn_once(str(path), "spantape found no JSON array in %s and moved the file to %s", path, aside)
 
 
-def _write_at(file: int, position: int, data: bytes) -> None:
+def _write_at(file: int, position: int, pieces: Sequence[bytes]) -> None:
     os.lseek(file, position, os.SEEK_SET)
-    written = os.write(file, data)
-    while written < len(data):
-        written += os.write(file, memoryview(data)[written:])
+    for start in range(0, len(pieces), _MOST_PIECES):
+        part = pieces[start : start + _MOST_PIECES]
+        written = _gather(file, part) if len(part) > _FEW else 0
+        if written < sum(map(len, part)):  # few pieces, or a disk that takes no more
+            rest = memoryview(b"".join(part))[written:]
+            while rest:
+                rest = rest[os.write(file, rest) :]
 
 
 def _sync_folder(path: Path) -> None:

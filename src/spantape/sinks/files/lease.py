@@ -30,6 +30,7 @@ if sys.platform == "linux":
         return True
 
     def give_back(file: int) -> None:
+        """Let readers in again, before the file is closed: a child that another thread forked may have it open, too."""
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
 else:
@@ -53,12 +54,13 @@ class Leases:
         while True:
             try:
                 taken = _take(file)
-                self._kept_open.discard(path)
-                return taken
             except BlockingIOError:
                 if path not in self._kept_open:
                     deadline = deadline or time.monotonic() + PATIENCE
                 if time.monotonic() >= deadline:
                     self._kept_open.add(path)
                     return False
+            else:
+                self._kept_open.discard(path)
+                return taken
             time.sleep(_POLL)

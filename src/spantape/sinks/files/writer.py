@@ -206,21 +206,21 @@ class FileWriter:
             with disk.opened(target) as file:
                 end = arrays.end_of(file)
                 if end:
-                    data = arrays.closed(arrays.SEPARATOR, lines)
-                    if end + len(data) > most:
+                    pieces = arrays.closed(arrays.SEPARATOR, lines)
+                    if end + sum(map(len, pieces)) > most:
                         return _FULL
-                    self._overwrite(target, file, end, data)
+                    self._overwrite(target, file, end, pieces)
                 return end
         except FileNotFoundError:
             return 0
 
-    def _overwrite(self, target: str, file: int, end: int, data: bytes) -> None:
+    def _overwrite(self, target: str, file: int, end: int, pieces: Sequence[bytes]) -> None:
         leased = self._leases.take(target, file)
         try:
-            disk.overwrite(file, end, data, self._sync)
+            disk.overwrite(file, end, pieces, self._sync)
         finally:
             if leased:
-                give_back(file)  # closing is not enough: a child forked by another thread may have it open too
+                give_back(file)
 
     def _keep_some(self) -> None:
         entries = [*self._unwritten, *(self._incoming.popleft() for _ in range(len(self._incoming)))]
