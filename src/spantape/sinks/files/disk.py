@@ -1,4 +1,7 @@
-"""The few steps on disk that everything here is made of: private files, whole arrays, durable if that is asked for."""
+"""The few steps on disk that everything here is made of: private files, whole arrays, durable if that is asked for.
+
+They are taken by the functions of `os`: for a new session's first record, making paths took as long as all the rest.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import TypeAlias
 from ...guard import guard
 from . import arrays
 
+Place: TypeAlias = "str | Path"
 Sync: TypeAlias = Callable[[int], object]
 """What is done with an open file after a write: `os.fsync`, or nothing."""
 
@@ -30,7 +34,7 @@ def no_sync(_: int) -> None:
 class opened:  # noqa: N801 - read like `open`; a generator would take as long as the opening itself
     """Open a file for reading and writing, by its number, until the end of a `with`."""
 
-    def __init__(self, path: str | Path, flags: int = 0) -> None:
+    def __init__(self, path: Place, flags: int = 0) -> None:
         self._file = os.open(path, _FLAGS | flags, 0o600)
 
     def __enter__(self) -> int:
@@ -40,25 +44,26 @@ class opened:  # noqa: N801 - read like `open`; a generator would take as long a
         os.close(self._file)
 
 
-def create(path: Path, pieces: Sequence[bytes] = (), sync: Sync = no_sync) -> None:
+def create(path: Place, pieces: Sequence[bytes] = (), sync: Sync = no_sync) -> None:
     """Make a file that only its owner can read, or empty the one that is there."""
     with opened(path, os.O_CREAT | os.O_TRUNC) as file:
-        path.chmod(0o600)  # whatever the umask
+        os.chmod(path, 0o600)  # whatever the umask
         _write_at(file, 0, pieces)
         sync(file)
 
 
-def replace(path: Path, lines: Sequence[bytes], sync: Sync = no_sync) -> None:
+def replace(path: Place, lines: Sequence[bytes], sync: Sync = no_sync) -> None:
     """Put a whole new array in a file's place, at once."""
-    fresh = path.with_suffix(".tmp")
+    fresh = f"{os.path.splitext(path)[0]}.tmp"
     try:
         create(fresh, arrays.closed(arrays.OPEN, lines) if lines else [b"[]\n"], sync)
-        fresh.replace(path)
+        os.replace(fresh, path)
     except OSError:
-        fresh.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(fresh)
         raise
     if sync is not no_sync:
-        _sync_folder(path.parent)
+        _sync_folder(os.path.dirname(path))
 
 
 def overwrite(file: int, end: int, pieces: Sequence[bytes], sync: Sync = no_sync) -> None:
@@ -75,19 +80,21 @@ def overwrite(file: int, end: int, pieces: Sequence[bytes], sync: Sync = no_sync
         raise
 
 
-def folder(path: Path, base_dir: Path) -> None:
+def folder(path: Place, base_dir: Place) -> None:
     """Make a folder at or below `base_dir`, for its owner alone."""
     try:
-        path.mkdir(mode=0o700)
+        os.mkdir(path, 0o700)
     except FileExistsError:
         return
     except FileNotFoundError:
-        if path == base_dir:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        above = os.path.dirname(path)
+        if os.fspath(path) == os.fspath(base_dir):
+            os.makedirs(above, exist_ok=True)
         else:
-            folder(path.parent, base_dir)
-        path.mkdir(mode=0o700, exist_ok=True)
-    path.chmod(0o700)  # whatever the umask
+            folder(above, base_dir)
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+    os.chmod(path, 0o700)  # whatever the umask
 
 
 def put_aside(path: Path) -> None:
@@ -108,7 +115,7 @@ def _write_at(file: int, position: int, pieces: Sequence[bytes]) -> None:
                 rest = rest[os.write(file, rest) :]
 
 
-def _sync_folder(path: Path) -> None:
+def _sync_folder(path: str) -> None:
     """Make a file's name durable, too; Windows does that by itself."""
     if sys.platform != "win32":
         file = os.open(path, os.O_RDONLY)

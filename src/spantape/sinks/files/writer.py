@@ -101,8 +101,8 @@ class FileWriter:
 
     def replace(self, path: Path, lines: Sequence[bytes], sync: disk.Sync = disk.no_sync) -> None:
         """Put a whole new array in a file's place, at once; to be called inside `locked()`."""
-        target = self.base_dir / path
-        disk.folder(target.parent, self.base_dir)
+        target = self._place(path)
+        disk.folder(target.rpartition(os.sep)[0], self.base_dir)
         disk.replace(target, lines, sync)
 
     def append(self, path: Path, lines: Sequence[bytes]) -> None:
@@ -186,7 +186,7 @@ class FileWriter:
         if place is None:
             if len(self._places) >= _MOST_PLACES:
                 self._places.clear()
-            place = self._places[path] = str(self.base_dir / path)
+            place = self._places[path] = f"{self.base_dir}{os.sep}{path}"
         return place
 
     def _extend_another(self, path: Path, target: str, lines: Sequence[bytes]) -> int | None:
