@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import uuid
 from dataclasses import fields
 from pathlib import Path
@@ -19,10 +20,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import spantape
-from spantape.interaction import Interaction, interaction_id, is_ours
+from spantape.interaction import Interaction, is_ours
+from spantape.jsontext import dumps
+from spantape.record import interaction_id, record_of
 
 START = 1_795_262_400_123_456_000
 MS = 1_000_000
+NAMESPACE = uuid.UUID("6f6a7a9e-0d5c-5c0f-9d5b-7b7e5d2f3a11")
 
 SEED_KEYS = ["id", "timestamp", "session_id", "message_id", "role_name", "step_id", "round_index", "provider", "model"]
 SEED_KEYS += ["prompt", "response", "success", "error_message", "performance_metrics", "metadata"]
@@ -393,7 +397,7 @@ def test_metadata_can_not_change_what_is_ours() -> None:
 def test_an_id_is_derived_from_the_span() -> None:
     trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     assert interaction_id(trace_id, span_id) == interaction_id(trace_id, span_id)
-    assert uuid.UUID(interaction_id(trace_id, span_id)).version == 5
+    assert interaction_id(trace_id, span_id) == str(uuid.uuid5(NAMESPACE, f"{trace_id}-{span_id}"))
     assert interaction_id(trace_id, span_id) != interaction_id(trace_id, span_id[::-1])
 
 
@@ -424,7 +428,7 @@ def test_times_are_local_with_their_offset(zone: str, local: str) -> None:
         f"span = sdk.ReadableSpan('chat', SpanContext(1, 2, False), start_time={START}, end_time={START})\n"
         "found = Interaction.from_span(span)\n"
         "utc = datetime.datetime.fromisoformat(found.timestamp).astimezone(datetime.timezone.utc)\n"
-        "print(found.timestamp, found.started_on(), utc.isoformat())"
+        "print(found.timestamp, utc.isoformat())"
     )
     source = str(Path(spantape.__file__).parents[1])
     done = subprocess.run(
@@ -434,10 +438,34 @@ def test_times_are_local_with_their_offset(zone: str, local: str) -> None:
         text=True,
         check=True,
     )
-    timestamp, day, utc = done.stdout.split()
+    timestamp, utc = done.stdout.split()
     assert timestamp.startswith(f"{local}.123456")
-    assert day == local[:10]
     assert utc == "2026-11-21T12:00:00.123456+00:00"
+
+
+def test_times_around_a_change_of_the_clocks() -> None:
+    """Moments of one minute are made from one; the offset changes between two of them."""
+    script = """
+        from datetime import datetime, timezone
+        from spantape.moments import local
+
+        change = datetime(2026, 11, 1, 6, tzinfo=timezone.utc)  # 2:00 becomes 1:00
+        for second in (-3600, -60, -59, -1, 0, 1, 59, 60, 3599, 3600):
+            for micros in (0, 1, 999_999):
+                at = int(change.timestamp()) + second, micros
+                said = local(at[0] * 10**9 + micros * 1000 + 999)
+                whole = datetime.fromtimestamp(at[0], timezone.utc).replace(microsecond=micros).astimezone()
+                assert said == whole.isoformat(timespec="microseconds"), (said, whole)
+        print(local(int(change.timestamp() - 1) * 10**9), local(int(change.timestamp()) * 10**9))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "TZ": "EST5EDT,M3.2.0,M11.1.0", "PYTHONPATH": str(Path(spantape.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["2026-11-01T01:59:59.000000-04:00", "2026-11-01T01:00:00.000000-05:00"]
 
 
 @pytest.mark.parametrize(
@@ -462,11 +490,10 @@ def test_json_and_back() -> None:
     one = Interaction.from_span(
         Provider().ended(session__id="5", gen_ai__input__messages=said(("user", "中\n🎉\ud83d"))),
     )
-    line = one.line()
+    line = dumps(one.to_json())
     assert b"\n" not in line
     assert Interaction.from_json(json.loads(line)) == Interaction.from_json(one.to_json()) == one
     assert Interaction.from_json({**one.to_json(), "of_tomorrow": 1}) == one
-    assert Interaction.from_json({"id": "a", "timestamp": "2025-12-07T12:24:08"}).started_on() == "2025-12-07"
 
 
 @pytest.mark.parametrize(
@@ -484,9 +511,9 @@ def test_json_and_back() -> None:
 def test_a_verbatim_one_has_the_same_line(messages: str | None, role: str) -> None:
     more = {"gen_ai.input.messages": messages, "gen_ai.output.messages": messages} if messages else {}
     span = Provider().ended(spantape__role_name=role, gen_ai__system_instructions=INSTRUCTIONS, **more)
-    line = Interaction.from_span(span, verbatim=True).line()
+    line = dumps(record_of(span, verbatim=True))
     assert b"\n" not in line
-    assert json.loads(line) == json.loads(Interaction.from_span(span).line())
+    assert json.loads(line) == json.loads(dumps(record_of(span)))
     assert list(json.loads(line)) == SEED_KEYS + OUR_KEYS
 
 

@@ -23,10 +23,11 @@ LAYERS: list[set[str]] = [
         "masking",
         "_version",
         "moments",
+        "places",
         "opening",
     }
     | {"semconv", "settings", "transcript"},
-    {"amendment", "content", "context", "filter", "interaction", "pricing", "provider", "sampling"},
+    {"amendment", "content", "context", "filter", "interaction", "pricing", "provider", "record", "sampling"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
     {"collector", "completion", "file_record", "instrument", "langchain", "_start", "__init__", "__main__"},

@@ -1,11 +1,12 @@
-"""Moments as people write them: `2h` ago, `today`, `2026-11-21`, ISO 8601; without an offset they are local."""
+"""Moments as people write them: `2h` ago, `today`, `2026-11-21`, ISO 8601; and as records have them, in local time."""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
 from datetime import date as Date  # noqa: N812 - one `Date` everywhere
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, timezone
+from functools import lru_cache
 
 from .errors import QueryError
 
@@ -52,6 +53,20 @@ def read(text: object) -> datetime | None:
 def aware(moment: datetime) -> datetime:
     """Take a time without an offset for a local one."""
     return moment.astimezone() if moment.tzinfo is None else moment
+
+
+def local(nanoseconds: int | None) -> str:
+    """Give a time of a span, in nanoseconds since 1970, as records have it."""
+    minute, rest = divmod((nanoseconds or 0) // 1000, 60_000_000)
+    start, offset = _minute(minute)
+    return f"{start}{rest / 1_000_000:09.6f}{offset}"
+
+
+@lru_cache(maxsize=64)
+def _minute(number: int) -> tuple[str, str]:
+    """Give what all moments of a minute begin and end with: offsets change between minutes only."""
+    found = datetime.fromtimestamp(number * 60, timezone.utc).astimezone().isoformat()
+    return found[: len("2026-11-21T12:00:")], found[len("2026-11-21T12:00:00") :]
 
 
 def _moment(text: str, now: datetime, days: int) -> datetime:

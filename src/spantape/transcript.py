@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from . import jsontext
 from .jsontext import Json
 
+_INSTRUCTING = ("system", "developer")
 
-class Transcript(NamedTuple):
+
+@dataclass(slots=True)
+class Transcript:
     """Messages as JSON text, as lists and as text; an attribute that a length limit has cut is text only."""
 
     source: str | None = None
@@ -19,7 +22,8 @@ class Transcript(NamedTuple):
     @property
     def turns(self) -> int:
         """How many messages are no instructions to the model."""
-        return sum(str(message.get("role")) not in {"system", "developer"} for message in _whole(self.messages or []))
+        said = self.messages or ()
+        return len([one for one in said if isinstance(one, dict) and one.get("role") not in _INSTRUCTING])
 
     def verbatim(self) -> Json:
         """Give what `jsontext.dumps` writes for the messages without looking at them again."""
@@ -30,12 +34,12 @@ def prompt(messages: object, instructions: object = None) -> Transcript:
     """Read what went to the model; instructions that went beside the messages are a system message before them."""
     if isinstance(instructions, str):
         messages = _instructed(instructions, messages if isinstance(messages, str) else "[]")
-    return _read(messages, named=True)
+    return _read(messages, True)
 
 
 def response(messages: object) -> Transcript:
     """Read what came back: nobody has to be told who says it."""
-    return _read(messages, named=False)
+    return _read(messages, False)
 
 
 def _instructed(instructions: str, messages: str) -> str:
@@ -43,20 +47,16 @@ def _instructed(instructions: str, messages: str) -> str:
     return f'[{{"role":"system","parts":{instructions}}}{"" if rest.startswith("]") else ","}{rest}'
 
 
-def _read(source: object, *, named: bool) -> Transcript:
+def _read(source: object, named: bool) -> Transcript:
     if not isinstance(source, str):
         return Transcript()
     messages = jsontext.loads_or(source)
     if not isinstance(messages, list):
         return Transcript(source, None, source)
-    said = _whole(messages)
+    said = [message for message in messages if isinstance(message, dict)]
     if named and len(said) > 1:
         return Transcript(source, messages, "\n\n".join([f"{one.get('role')}: {text_of(one)}" for one in said]))
-    return Transcript(source, messages, "\n\n".join(map(text_of, said)))
-
-
-def _whole(messages: list[Json]) -> list[Mapping[str, Json]]:
-    return [message for message in messages if isinstance(message, dict)]
+    return Transcript(source, messages, "\n\n".join([text_of(one) for one in said]))
 
 
 def text_of(message: Mapping[str, Json]) -> str:
@@ -68,8 +68,8 @@ def text_of(message: Mapping[str, Json]) -> str:
 
 
 def _part_text(part: Mapping[str, Json]) -> str:
-    kind = str(part.get("type"))
-    if kind in {"text", "refusal"}:
+    kind = part.get("type")
+    if kind in ("text", "refusal"):
         return str(part.get("content") or "")
     if kind == "tool_call":
         arguments = part.get("arguments")
@@ -83,7 +83,7 @@ def _part_text(part: Mapping[str, Json]) -> str:
         return jsontext.text({key: value for key, value in part.items() if key != "type"})
     if kind == "server_tool_call":
         return f"[call {part.get('name')} {jsontext.text(part.get(kind))}]"
-    if kind in {"blob", "uri", "file"}:
+    if kind in ("blob", "uri", "file"):
         about = next(filter(None, map(part.get, ("uri", "name", "mime_type", "file_id"))), "")
         return f"[{part.get('modality')} {about}]"
     return ""

@@ -121,6 +121,7 @@ def test_a_call_that_had_ended_is_not_interrupted(base_dir: Path) -> None:
     """It was written, its process died before its list was up to date, and the file may have been archived since."""
     script = """
         import os, signal, sys
+        from collections import deque
         from pathlib import Path
         from sinks_tape import Tape, end
 
@@ -128,8 +129,8 @@ def test_a_call_that_had_ended_is_not_interrupted(base_dir: Path) -> None:
         span = tape.start("5")
         tape.flush()
         end(span)
-        tape.exporter.write([tape.processor._live._finished[0]])
-        tape.exporter.write([])
+        tape.exporter.write(deque([tape.processor._live._finished[0]]))
+        tape.exporter.write(deque())
         if int(sys.argv[2]) < 9999:
             from sinks_tape import ended
             tape.exporter.export([ended("5", "x" * 3000)])

@@ -6,7 +6,8 @@ import os
 import sys
 import threading
 import time
-from collections import Counter
+import weakref
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from sinks_tape import Tape, end, ended, files, loaded, provider, python, span_ids, start, until
 
-from spantape.sinks.files import FileSpanExporter, lease
+from spantape.sinks.files import FileSpanExporter, disk, lease
+from spantape.sinks.files.exporter import Ended
 
 THREADS = 8
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has leases")
@@ -184,6 +186,35 @@ def test_a_new_file_appears_whole(base_dir: Path, monkeypatch: pytest.MonkeyPatc
             loaded(file)
     assert len(seen) > 4
     assert len(files(base_dir)) == 2
+
+
+@pytest.mark.parametrize("taken", [0, 1, 7, 10**6], ids=["none", "one", "some", "all"])
+def test_many_records_at_once(base_dir: Path, monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
+    """They are written from where they are, as far as the system and the disk can do that."""
+    gather = disk._gather
+    monkeypatch.setattr(disk, "_gather", lambda file, pieces: gather(file, pieces[:taken]) if taken else 0)
+    exporter = FileSpanExporter(base_dir)
+    for count in (1200, 5, 20, 1200):  # makes the files; goes on with them
+        exporter.export([ended("5", str(number)) for number in range(count)])
+
+    for file in files(base_dir):
+        prompts = [record["prompt"] for record in loaded(file)]
+        assert prompts == [str(number) for count in (1200, 5, 20, 1200) for number in range(count)]
+
+
+def test_a_call_is_gone_when_its_line_is_made(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = deque(Ended(ended("5")) for _ in range(5))
+    alive, seen, write = [weakref.ref(call) for call in calls], list[int](), os.write
+
+    def watch(file: int, data: bytes) -> int:
+        seen.append(sum(call() is not None for call in alive))
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", watch)
+    assert FileSpanExporter(base_dir).write(calls)
+
+    assert max(seen) <= 1
+    assert len(loaded(files(base_dir)[0])) == 5
 
 
 def test_appending_does_not_read_the_file(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from ..instrumentors._failure import failure_told
 from ..instrumentors._frame import Frame
 from ..instrumentors._stream import end_with
 from ..instrumentors._tape import Tape
-from ..interaction import id_of
+from ..record import id_of
 from . import answers
 from .desk import desk
 

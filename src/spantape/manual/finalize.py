@@ -12,9 +12,10 @@ from ..context import NOTHING, capture, session
 from ..errors import QueryError
 from ..guard import guard
 from ..instrumentors._ledger import Ref, ids_of, ledger
-from ..interaction import id_of, moment
 from ..jsontext import whole
+from ..moments import local
 from ..opening import Opening
+from ..record import id_of
 from .desk import Desk, desk
 
 NAME = "finalize"
@@ -52,7 +53,7 @@ def amend(here: Desk, ref: Ref, fields: Mapping[str, Any]) -> None:
     attributes = {
         **session(**{**metadata, **given}).belonging.attributes(),
         semconv.AMENDS: id_of(ref.context),
-        semconv.AMENDS_SINCE: ref.started if isinstance(ref.started, str) else moment(ref.started),
+        semconv.AMENDS_SINCE: ref.started if isinstance(ref.started, str) else local(ref.started),
         semconv.SESSION_ID: ref.session_id,
         semconv.MESSAGE_ID: message_id_of(message_id),
     }

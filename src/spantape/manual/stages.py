@@ -16,8 +16,8 @@ from ..instrumentors._call import ABANDONED, Call
 from ..instrumentors._failure import failure_told
 from ..instrumentors._ledger import Ref
 from ..instrumentors._mapping import number
-from ..interaction import id_of
 from ..jsontext import Json, dumps, text
+from ..record import id_of
 from . import answers
 from .call import opened
 from .desk import desk

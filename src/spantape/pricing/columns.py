@@ -9,7 +9,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from ..interaction import USAGE
+from ..places import USAGE
 from .rates import KINDS
 
 _ALIASES = {"model_name": "model", "vendor_name": "provider"}

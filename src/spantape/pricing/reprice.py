@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import semconv
 from ..content import Attributes
-from ..interaction import COST, USAGE
+from ..places import COST, USAGE
 from .book import PriceBook
 
 

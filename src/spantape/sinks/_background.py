@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -25,11 +26,12 @@ _LONGEST_PAUSE = 30.0
 class Background(Generic[T]):
     """Hands what is `put` to `write`, in batches, from a daemon thread that starts when there is something to do.
 
-    `write(batch, seconds)` takes a batch over and gives whether all that it ever took is written; while it is not, it
-    is called again, with an empty batch if need be, after pauses that double up to half a minute. Bounded: while the
-    buffer is full, whoever puts writes, counted in `backpressure`; where a write hangs, the oldest go and are counted
-    in `lost`. `pulse(now)` is called every 0.2 s while it gives True, and with True by those who can't wait. What is
-    there before a fork is written before it, or else by the parent: a forked child starts empty, after `forget()`.
+    `write(batch, seconds)` takes a batch over, and may empty it as it goes; it gives whether all that it ever took is
+    written. While it is not, it is called again, with an empty batch if need be, after pauses that double up to half a
+    minute. Bounded: while the buffer is full, whoever puts writes, counted in `backpressure`; where a write hangs, the
+    oldest go and are counted in `lost`. `pulse(now)` is called every 0.2 s while it gives True, and with True by those
+    who can't wait. What is there before a fork is written before it, or else by the parent: a forked child starts
+    empty, after `forget()`.
     """
 
     _thread: threading.Thread | None
@@ -44,7 +46,7 @@ class Background(Generic[T]):
 
     def __init__(
         self,
-        write: Callable[[Sequence[T], float], bool],
+        write: Callable[[deque[T], float], bool],
         buffer: Buffer[T],
         interval: float,
         *,
@@ -129,11 +131,12 @@ class Background(Generic[T]):
         there = len(self.buffer)
         while True:
             batch = self.buffer.take()
-            there -= len(batch)
+            taken = len(batch)
+            there -= taken
             left = deadline - time.monotonic()
             written = self._write(batch, max(0.0, left))
             self._batches += written
-            if left <= 0 or there <= 0 or not batch:
+            if left <= 0 or there <= 0 or not taken:
                 break
         if written:
             self.last_flush = time.time()

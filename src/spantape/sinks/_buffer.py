@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 _FULL = 10
 _SPAN = 2000
-_BATCH_BYTES = 1024 * 1024
+_BATCH_BYTES = 2 * 1024 * 1024
 
 
 class Limits(NamedTuple):
@@ -63,26 +63,29 @@ class Buffer(Generic[T]):
         self._bytes.add(weight)
         self._items.append((item, weight, time.monotonic()))
 
-    def take(self) -> list[T]:
+    def take(self) -> deque[T]:
         """Take out the first ones: the more wait, the more go to each file at once."""
-        batch: list[T] = []
+        batch: deque[T] = deque()
         weight = 0
         while weight < _BATCH_BYTES and (found := self._pop()):
             batch.append(found[0])
             weight += found[1]
+        self._bytes.add(-weight)
         return batch
 
     def drop(self) -> int:
         """Forget the oldest of what is too much; gives how many those were."""
         dropped = 0
-        while (len(self._items) > self._full or self.bytes > self._full_bytes) and self._pop():
+        while (len(self._items) > self._full or self.bytes > self._full_bytes) and (found := self._pop()):
+            self._bytes.add(-found[1])
             dropped += 1
         return dropped
 
     def clear(self) -> int:
         """Forget all; gives how many those were."""
         dropped = 0
-        while self._pop():
+        while found := self._pop():
+            self._bytes.add(-found[1])
             dropped += 1
         return dropped
 
@@ -93,13 +96,11 @@ class Buffer(Generic[T]):
 
     def _pop(self) -> tuple[T, int, float] | None:
         try:
-            found = self._items.popleft()
+            return self._items.popleft()
         except IndexError:  # another thread was faster
             return None
-        self._bytes.add(-found[1])
-        return found
 
 
 def held_by(attributes: Mapping[str, Any] | None) -> int:
     """Give about how many bytes a span with these attributes takes in memory."""
-    return _SPAN + sum(map(getsizeof, (attributes or {}).values()))
+    return _SPAN + sum([getsizeof(value) for value in (attributes or {}).values() if type(value) is str])

@@ -6,7 +6,6 @@ from collections import OrderedDict
 from pathlib import Path
 
 from ...amendment import Amendment
-from ...interaction import Interaction
 from ...jsontext import Json
 from . import layout, lookup
 from .catalog import Catalog
@@ -37,9 +36,8 @@ class Amender:
             self._early.popitem(last=False)
         return amendment.alone() if self._keeps_all else None
 
-    def record(self, interaction: Interaction) -> dict[str, Json]:
+    def record(self, record: dict[str, Json]) -> dict[str, Json]:
         """Give the record of a call that has ended, with what was said of it before."""
-        record = interaction.to_json()
-        for amendment in self._early.pop(interaction.id, ()) if self._early else ():
+        for amendment in self._early.pop(record["id"], ()) if self._early else ():
             record = amendment.applied(record)
         return record

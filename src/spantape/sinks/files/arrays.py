@@ -21,20 +21,20 @@ _TAIL = 64
 _BLOCK = 256 * 1024
 
 
-def closed(before: bytes, lines: Iterable[bytes]) -> bytes:
-    """Give lines as the end of an array, behind what separates them from what is there."""
+def closed(before: bytes, lines: Iterable[bytes]) -> list[bytes]:
+    """Give lines as the end of an array, in pieces, behind what separates them from what is there."""
     pieces = [piece for line in lines for piece in (SEPARATOR, line)]
-    return b"".join((before, *pieces[1:], CLOSE))
+    return [before, *pieces[1:], CLOSE]
 
 
 def end_of(file: int) -> int | None:
     """Give the offset after the last whole record of an open file: 0 if it holds none, None if it is no array."""
     size = os.lseek(file, 0, os.SEEK_END)
-    tail = _read(file, max(0, size - _TAIL), size)
-    body = tail.rstrip()
+    start = max(0, size - _TAIL)
+    body = _read(file, start, size).rstrip()
     # A record has no line break inside, so a bracket at the start of a line is the array's own.
-    if body.endswith(b"}\n]") and _read(file, 0, min(_TAIL, size)).lstrip().startswith(b"["):
-        return size - len(tail) + len(body) - len(b"\n]")
+    if body.endswith(b"}\n]") and _read(file, 0, min(size, _TAIL)).lstrip().startswith(b"["):
+        return start + len(body) - len(b"\n]")
     return end_in(_read(file, 0, size))
 
 
@@ -132,8 +132,7 @@ def _rest(data: bytes) -> tuple[list[Record], int]:
 
 def _read(file: int, start: int, end: int) -> bytes:
     os.lseek(file, start, os.SEEK_SET)
-    parts: list[bytes] = []
-    while start < end and (part := os.read(file, end - start)):
-        parts.append(part)
-        start += len(part)
-    return b"".join(parts)
+    found = os.read(file, end - start)
+    while len(found) < end - start and (part := os.read(file, end - start - len(found))):  # 2 GB at a time, at most
+        found += part
+    return found

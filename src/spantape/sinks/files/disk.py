@@ -1,22 +1,29 @@
-"""The few steps on disk that everything here is made of: private files, whole arrays, durable if that is asked for."""
+"""The few steps on disk that everything here is made of: private files, whole arrays, durable if that is asked for.
+
+They are taken by the functions of `os`: for a new session's first record, making paths took as long as all the rest.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from ...guard import guard
 from . import arrays
 
+Place: TypeAlias = "str | Path"
 Sync: TypeAlias = Callable[[int], object]
 """What is done with an open file after a write: `os.fsync`, or nothing."""
 
 
+# Many pieces are not joined: a copy of a large batch is memory that the system has to find each time.
+_gather: Callable[[int, Sequence[bytes]], int] = getattr(os, "writev", lambda *_: 0)
+_FEW, _MOST_PIECES = 16, 1000  # systems take 1024 at once
 _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
 
@@ -24,61 +31,70 @@ def no_sync(_: int) -> None:
     """Leave it to the operating system when a write gets to the disk."""
 
 
-@contextmanager
-def opened(path: str | Path, flags: int = 0) -> Iterator[int]:
-    """Open a file for reading and writing, by its number."""
-    file = os.open(path, _FLAGS | flags, 0o600)
-    try:
-        yield file
-    finally:
-        os.close(file)
+class opened:  # noqa: N801 - read like `open`; a generator would take as long as the opening itself
+    """Open a file for reading and writing, by its number, until the end of a `with`."""
+
+    def __init__(self, path: Place, flags: int = 0) -> None:
+        self._file = os.open(path, _FLAGS | flags, 0o600)
+
+    def __enter__(self) -> int:
+        return self._file
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
 
 
-def create(path: Path, data: bytes = b"", sync: Sync = no_sync) -> None:
+def create(path: Place, pieces: Sequence[bytes] = (), sync: Sync = no_sync) -> None:
     """Make a file that only its owner can read, or empty the one that is there."""
     with opened(path, os.O_CREAT | os.O_TRUNC) as file:
-        path.chmod(0o600)  # whatever the umask
-        _write_at(file, 0, data)
+        os.chmod(path, 0o600)  # whatever the umask
+        _write_at(file, 0, pieces)
         sync(file)
 
 
-def replace(path: Path, lines: Sequence[bytes], sync: Sync = no_sync) -> None:
+def replace(path: Place, lines: Sequence[bytes], sync: Sync = no_sync) -> None:
     """Put a whole new array in a file's place, at once."""
-    fresh = path.with_suffix(".tmp")
+    fresh = f"{os.path.splitext(path)[0]}.tmp"
     try:
-        create(fresh, arrays.closed(arrays.OPEN, lines) if lines else b"[]\n", sync)
-        fresh.replace(path)
+        create(fresh, arrays.closed(arrays.OPEN, lines) if lines else [b"[]\n"], sync)
+        os.replace(fresh, path)
     except OSError:
-        fresh.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(fresh)
         raise
     if sync is not no_sync:
-        _sync_folder(path.parent)
+        _sync_folder(os.path.dirname(path))
 
 
-def overwrite(file: int, end: int, data: bytes, sync: Sync = no_sync) -> None:
+def overwrite(file: int, end: int, pieces: Sequence[bytes], sync: Sync = no_sync) -> None:
     """Write from the end of the last record on, and close the array."""
-    if os.fstat(file).st_size > end + len(data):
+    if os.lseek(file, 0, os.SEEK_END) > end + sum(map(len, pieces)):
         os.ftruncate(file, end)
     try:
-        _write_at(file, end, data)
+        _write_at(file, end, pieces)
         sync(file)
     except OSError:
         with suppress(OSError):  # a full disk: close the array again, in the room that it had
             os.ftruncate(file, end + len(arrays.CLOSE))
-            _write_at(file, end, arrays.CLOSE)
+            _write_at(file, end, [arrays.CLOSE])
         raise
 
 
-def folder(path: Path, base_dir: Path) -> None:
+def folder(path: Place, base_dir: Place) -> None:
     """Make a folder at or below `base_dir`, for its owner alone."""
-    if path.is_dir():
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
         return
-    if path == base_dir:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    else:
-        folder(path.parent, base_dir)
-    path.mkdir(mode=0o700, exist_ok=True)
-    path.chmod(0o700)  # whatever the umask
+    except FileNotFoundError:
+        above = os.path.dirname(path)
+        if os.fspath(path) == os.fspath(base_dir):
+            os.makedirs(above, exist_ok=True)
+        else:
+            folder(above, base_dir)
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+    os.chmod(path, 0o700)  # whatever the umask
 
 
 def put_aside(path: Path) -> None:
@@ -88,14 +104,18 @@ def put_aside(path: Path) -> None:
     guard.warn_once(str(path), "spantape found no JSON array in %s and moved the file to %s", path, aside)
 
 
-def _write_at(file: int, position: int, data: bytes) -> None:
+def _write_at(file: int, position: int, pieces: Sequence[bytes]) -> None:
     os.lseek(file, position, os.SEEK_SET)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
+    for start in range(0, len(pieces), _MOST_PIECES):
+        part = pieces[start : start + _MOST_PIECES]
+        written = _gather(file, part) if len(part) > _FEW else 0
+        if written < sum(map(len, part)):  # few pieces, or a disk that takes no more
+            rest = memoryview(b"".join(part))[written:]
+            while rest:
+                rest = rest[os.write(file, rest) :]
 
 
-def _sync_folder(path: Path) -> None:
+def _sync_folder(path: str) -> None:
     """Make a file's name durable, too; Windows does that by itself."""
     if sys.platform != "win32":
         file = os.open(path, os.O_RDONLY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,7 +13,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from ... import jsontext, sampling
 from ...amendment import Amendment, is_amendment
 from ...guard import guard
-from ...interaction import Interaction, is_ours
+from ...interaction import is_ours
+from ...record import Record, attributes_of, record_of
 from ...sampling import Sampling
 from ...settings import Settings
 from .._buffer import held_by
@@ -27,24 +28,24 @@ _MOST = 1000
 
 
 class Ended:
-    """A call that has ended; its interaction is made once, for all who need it.
+    """A call that has ended; its record is made once, for all who need it.
 
     `rate` is the part of the calls like it that is recorded.
     """
 
     def __init__(self, span: ReadableSpan, rate: float = 1.0) -> None:
         self._span, self._rate = span, rate
-        self._made: Interaction | None = None
+        self._made: Record | None = None
 
     def weight(self) -> int:
         """Give about how many bytes it takes in memory."""
-        return held_by(self._span.attributes)
+        return held_by(attributes_of(self._span))
 
-    def interaction(self) -> Interaction:
-        """Give the interaction, with its messages as they are on the span."""
+    def record(self) -> Record:
+        """Give the record, with its messages as they are on the span."""
         if self._made is None:
-            self._made = Interaction.from_span(self._span, verbatim=True)
-            sampling.tell(self._made.metadata, self._rate)
+            self._made = record_of(self._span, verbatim=True)
+            sampling.tell(self._made["metadata"], self._rate)
         return self._made
 
 
@@ -78,19 +79,22 @@ class FileSpanExporter(SpanExporter):
         """Write the spans that are LLM calls of ours; others are none of our business."""
         if self.quiet:
             return SpanExportResult.SUCCESS
-        written = self.write(self._items(spans))
+        written = self.write(deque(self._items(spans)))
         return SpanExportResult.SUCCESS if written else SpanExportResult.FAILURE
 
-    def write(self, items: Iterable[Item], timeout: float = WAIT) -> bool:
-        """Write calls and amendments; False while anything that was ever given waits to be written."""
-        for one in items:
+    def write(self, items: deque[Item], timeout: float = WAIT) -> bool:
+        """Write calls and amendments; False while anything that was ever given waits to be written.
+
+        Takes them out one by one, so that no call is in memory any longer than until its line is.
+        """
+        while items:
+            one = items.popleft()
             if isinstance(one, Amendment):
                 self._amendments.append(one)
                 continue
             with guard:
-                interaction = one.interaction()
-                record = self.seal(self._amender.record(interaction))
-                self.writer.put(jsontext.dumps(record), paths(interaction))
+                record = self._amender.record(one.record())
+                self.writer.put(jsontext.dumps(self.seal(record)), paths(record))
                 continue
             self._unmade += 1
         while len(self._amendments) > _MOST:
@@ -128,11 +132,11 @@ class FileSpanExporter(SpanExporter):
             with guard:
                 record = self._amender.amended(amendment)
                 if record is not None:
-                    self.writer.put(jsontext.dumps(self.seal(record)), paths(Interaction.from_json(record)))
+                    self.writer.put(jsontext.dumps(self.seal(record)), paths(record))
             written = self.writer.flush(timeout)
         return written
 
 
-def paths(interaction: Interaction) -> list[Path]:
-    """Give the files, below the base folder, that an ended call belongs in."""
-    return layout.files(interaction.session_id, interaction.started_on(), failed=not interaction.success)
+def paths(record: Record) -> list[Path]:
+    """Give the files, below the base folder, that the record of an ended call belongs in."""
+    return layout.files(record.get("session_id"), record["timestamp"][:10], failed=not record.get("success"))

@@ -32,7 +32,7 @@ def session_folder(session_id: str | int | None) -> Path:
     return Path(BY_SESSION, f"session_{_segment(str(session_id))}")
 
 
-@lru_cache(maxsize=128, typed=True)
+@lru_cache(maxsize=1024, typed=True)
 def session_file(session_id: str | int | None, date: str) -> Path:
     """Give the file of a session's calls of one day."""
     return session_folder(session_id) / f"{date}.json"

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 PATIENCE = 1.0
 _POLL = 0.0002
@@ -31,7 +29,8 @@ if sys.platform == "linux":
             return False
         return True
 
-    def _give_back(file: int) -> None:
+    def give_back(file: int) -> None:
+        """Let readers in again, before the file is closed: a child that another thread forked may have it open, too."""
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
 else:
@@ -39,7 +38,7 @@ else:
     def _take(_: int) -> bool:
         return False
 
-    def _give_back(_: int) -> None:
+    def give_back(_: int) -> None:
         """There is none to give back."""
 
 
@@ -49,24 +48,19 @@ class Leases:
     def __init__(self) -> None:
         self._kept_open: set[str] = set()
 
-    @contextmanager
-    def held(self, path: str, file: int) -> Iterator[None]:
-        """Keep readers from opening a file, if that can be had within `PATIENCE` seconds."""
-        leased = self._wait_for(path, file)
-        try:
-            yield
-        finally:
-            if leased:
-                _give_back(file)
-
-    def _wait_for(self, path: str, file: int) -> bool:
-        deadline = 0.0 if path in self._kept_open else time.monotonic() + PATIENCE
-        self._kept_open.discard(path)
+    def take(self, path: str, file: int) -> bool:
+        """Keep readers from opening a file until `give_back`, if that can be had within `PATIENCE` seconds."""
+        deadline = 0.0
         while True:
             try:
-                return _take(file)
+                taken = _take(file)
             except BlockingIOError:
+                if path not in self._kept_open:
+                    deadline = deadline or time.monotonic() + PATIENCE
                 if time.monotonic() >= deadline:
                     self._kept_open.add(path)
                     return False
+            else:
+                self._kept_open.discard(path)
+                return taken
             time.sleep(_POLL)

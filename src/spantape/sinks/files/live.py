@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ... import jsontext
 from ...guard import guard
-from ...interaction import Interaction
 from ...jsontext import Json
+from ...record import record_of
 from . import layout
 from .arrays import Record
 from .exporter import Ended
@@ -66,14 +66,16 @@ class Live:
             self._running[span.context.span_id] = span
             self._changed = True
 
-    def finished(self, span_id: int, call: Ended) -> None:
-        """Take note of a call's end."""
-        self.gone(span_id)
-        self._finished.append(call)
+    def ended(self, span: ReadableSpan) -> bool:
+        """Show a call no more that has ended, and may be one that is not recorded; False if it was not shown."""
+        if self._running.pop(span.context.span_id, None) is None:
+            return False
+        self._changed = True
+        return True
 
-    def gone(self, span_id: int) -> None:
-        """Show a call no more: it has ended, and may be one that is not recorded."""
-        self._running.pop(span_id, None)
+    def finished(self, call: Ended) -> None:
+        """Show a call that has ended and is recorded."""
+        self._finished.append(call)
         self._changed = True
 
     def publish(self, now: bool = True) -> bool:
@@ -112,7 +114,7 @@ class Live:
 
     def _write(self) -> None:
         finished = [self._finished.popleft() for _ in range(len(self._finished))]
-        ended = [preview for call in finished for preview in self._previews(call.interaction)]
+        ended = [preview for call in finished for preview in self._previews(call.record)]
         self._ended = [*self._ended, *ended][-self._size :]
         shown = dict(self._still_running())
         self._presence.tell([preview.line for _, preview in shown.values()])
@@ -137,13 +139,13 @@ class Live:
                 for preview in self._previews(partial(self._made, span)):
                     yield key, (extent, preview)
 
-    def _previews(self, interaction: Callable[[], Interaction]) -> Iterator[Preview]:
+    def _previews(self, record: Callable[[], Record]) -> Iterator[Preview]:
         # The call's own thread may be changing the attributes at this very moment: then it is for the next time.
         with guard, suppress(KeyError, RuntimeError):
-            yield _shortened(interaction(), self._seal)
+            yield _shortened(record(), self._seal)
 
-    def _made(self, span: ReadableSpan) -> Interaction:
-        return Interaction.from_span(self._shows(span), verbatim=True)
+    def _made(self, span: ReadableSpan) -> Record:
+        return record_of(self._shows(span), verbatim=True)
 
     def _merged(self, found: list[Preview]) -> list[Preview]:
         known = {preview.id: preview for preview in sorted(found, key=lambda preview: not preview.runs)}
@@ -198,9 +200,8 @@ def _preview(record: Record) -> Preview:
     return Preview(record["id"], str(record["timestamp"]), runs, jsontext.dumps(record))
 
 
-def _shortened(interaction: Interaction, seal: Change) -> Preview:
-    record = interaction.to_json()
-    record |= dict.fromkeys(_LEFT_OUT) | {key: _short(record[key]) for key in ("prompt", "response")}
+def _shortened(record: Record, seal: Change) -> Preview:
+    record = record | dict.fromkeys(_LEFT_OUT) | {key: _short(record[key]) for key in ("prompt", "response")}
     record["metadata"] = {**record["metadata"], "pid": os.getpid()}
     record["request"] = {key: value for key, value in record["request"].items() if isinstance(value, (str, int, float))}
     preview = _preview(seal(record))  # short enough in most cases: to look at each value takes several times as long

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -71,18 +71,16 @@ class FileSpanProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Take a call that has ended, or what is learned of one later."""
         with guard:
-            if is_ours(span):
+            if self._live.ended(span) or is_ours(span):
                 self._ended(span, self._sampling.rate_of(span))
             elif is_amendment(span):
                 self._background.put(Amendment.from_span(span))
 
     def _ended(self, span: ReadableSpan, rate: float | None) -> None:
-        if rate is None:
-            self._live.gone(span.context.span_id)
-            return
-        call = Ended(self._exporter.shown(span), rate)
-        self._live.finished(span.context.span_id, call)
-        self._keep(call)
+        if rate is not None:
+            call = Ended(self._exporter.shown(span), rate)
+            self._live.finished(call)
+            self._keep(call)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write all that is buffered and bring the live view up to date."""
@@ -119,9 +117,10 @@ class FileSpanProcessor(SpanProcessor):
             oldest_unflushed_age=max(0.0, time.monotonic() - min(waiting)) if waiting else None,
         )
 
-    def _write(self, items: Sequence[Item], timeout: float) -> bool:
+    def _write(self, items: deque[Item], timeout: float) -> bool:
+        some = bool(items)
         written = self._exporter.write(items, timeout)
-        if items and written:
+        if some and written:
             self._upkeep.look()
         return written
 

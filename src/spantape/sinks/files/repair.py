@@ -30,7 +30,7 @@ def _is_repaired(file: Path) -> bool:
         end = arrays.end_of(opened)
         if end is None or _is_whole(file, end):
             return False
-        disk.overwrite(opened, end, arrays.CLOSE if end else b"[]\n")
+        disk.overwrite(opened, end, [arrays.CLOSE if end else b"[]\n"])
         return True
 
 

@@ -18,7 +18,7 @@ def rotate(base_dir: Path, path: Path) -> bool:
         end = arrays.end_of(file)
         if not end:
             return False  # nothing in it, or no array: the append that follows knows what to do
-        disk.overwrite(file, end, arrays.CLOSE)
+        disk.overwrite(file, end, [arrays.CLOSE])
     disk.folder(base_dir / layout.ARCHIVE, base_dir)
     (base_dir / path).rename(next(_free_names(base_dir, path)))
     return True

@@ -15,7 +15,7 @@ from ...guard import guard
 from ...settings import Settings
 from .._forks import follow
 from . import arrays, disk, layout
-from .lease import Leases
+from .lease import Leases, give_back
 from .lock import is_held_here, locked
 from .rotation import rotate
 
@@ -101,8 +101,8 @@ class FileWriter:
 
     def replace(self, path: Path, lines: Sequence[bytes], sync: disk.Sync = disk.no_sync) -> None:
         """Put a whole new array in a file's place, at once; to be called inside `locked()`."""
-        target = self.base_dir / path
-        disk.folder(target.parent, self.base_dir)
+        target = self._place(path)
+        disk.folder(target.rpartition(os.sep)[0], self.base_dir)
         disk.replace(target, lines, sync)
 
     def append(self, path: Path, lines: Sequence[bytes]) -> None:
@@ -160,7 +160,7 @@ class FileWriter:
             for path in paths:
                 files.setdefault(path, []).append(line)
         failed = {path for path, lines in files.items() if not self._is_appended(path, lines)}
-        left = [(line, tuple(path for path in paths if path in failed)) for line, paths in entries]
+        left = [(line, tuple(path for path in paths if path in failed)) for line, paths in entries if failed]
         return [(line, paths) for line, paths in left if paths]
 
     def _bounded(self, entries: list[Entry]) -> list[Entry]:
@@ -186,7 +186,7 @@ class FileWriter:
         if place is None:
             if len(self._places) >= _MOST_PLACES:
                 self._places.clear()
-            place = self._places[path] = str(self.base_dir / path)
+            place = self._places[path] = f"{self.base_dir}{os.sep}{path}"
         return place
 
     def _extend_another(self, path: Path, target: str, lines: Sequence[bytes]) -> int | None:
@@ -206,14 +206,21 @@ class FileWriter:
             with disk.opened(target) as file:
                 end = arrays.end_of(file)
                 if end:
-                    data = arrays.closed(arrays.SEPARATOR, lines)
-                    if end + len(data) > most:
+                    pieces = arrays.closed(arrays.SEPARATOR, lines)
+                    if end + sum(map(len, pieces)) > most:
                         return _FULL
-                    with self._leases.held(target, file):
-                        disk.overwrite(file, end, data, self._sync)
+                    self._overwrite(target, file, end, pieces)
                 return end
         except FileNotFoundError:
             return 0
+
+    def _overwrite(self, target: str, file: int, end: int, pieces: Sequence[bytes]) -> None:
+        leased = self._leases.take(target, file)
+        try:
+            disk.overwrite(file, end, pieces, self._sync)
+        finally:
+            if leased:
+                give_back(file)
 
     def _keep_some(self) -> None:
         entries = [*self._unwritten, *(self._incoming.popleft() for _ in range(len(self._incoming)))]

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ...interaction import OWN_METADATA, Interaction
+from ...interaction import Interaction
 from ...jsontext import Json
+from ...places import OWN_METADATA
 from ...transcript import text_of
 
 LOGGER = "llm_monitor"

@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ...guard import guard
-from ...interaction import moment
+from ...moments import local
 from . import encoding
 
 
@@ -19,7 +19,7 @@ def lines(folder: Path, most: int, spans: Sequence[ReadableSpan]) -> Iterator[tu
     days: dict[str, list[ReadableSpan]] = {}
     for span in spans:
         if span.context.trace_flags.sampled:
-            days.setdefault(moment(span.start_time)[:10], []).append(span)
+            days.setdefault(local(span.start_time)[:10], []).append(span)
     for day, group in days.items():
         with guard:
             for request in _requests(group, most):
