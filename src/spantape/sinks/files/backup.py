@@ -85,6 +85,8 @@ def _others(base_dir: Path, fresh: Path) -> Iterator[int]:
             with suppress(FileNotFoundError), (base_dir / path).open("rb") as source:
                 with _private(fresh, path) as copy:
                     shutil.copyfileobj(source, copy, _CHUNK)
+                if path.parts[0] == layout.TRACES and path.suffix == ".jsonl":
+                    _end_with_a_line(fresh / path)
                 yield _finished(source, fresh / path)
 
 
@@ -108,7 +110,7 @@ def _files(base_dir: Path) -> list[Path]:
 
 
 def _is_passing(path: Path) -> bool:
-    return path.parts[0].startswith(".") or path.suffix == ".tmp" or path.parts[:2] == _RUNNING
+    return path.parts[0].startswith(".") or path.suffix in {".tmp", ".lock"} or path.parts[:2] == _RUNNING
 
 
 def _copy_array(source: IO[bytes], copy: IO[bytes], end: int | None) -> None:
@@ -121,6 +123,12 @@ def _copy_array(source: IO[bytes], copy: IO[bytes], end: int | None) -> None:
         left -= len(chunk)
         copy.write(chunk)
     copy.write(arrays.CLOSE if end else b"[]\n")
+
+
+def _end_with_a_line(copy: Path) -> None:
+    """Take away a line that was being written while it was copied."""
+    torn = next(arrays.lines_backwards(copy), b"")
+    os.truncate(copy, copy.stat().st_size - len(torn))
 
 
 def _finished(source: IO[bytes], copy: Path) -> int:
