@@ -74,7 +74,9 @@ class FileSpanProcessor(SpanProcessor):
             if is_ours(span):
                 self._ended(span, self._sampling.rate_of(span))
             elif is_amendment(span):
-                self._background.put(Amendment.from_span(span))
+                amendment = Amendment.from_span(span)
+                self._live.amended(amendment)
+                self._background.put(amendment)
 
     def _ended(self, span: ReadableSpan, rate: float | None) -> None:
         if rate is None:
