@@ -105,6 +105,11 @@ class Call:
         """Whether the layer beneath tells the call."""
         return self._beneath is not None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the span that tells the call has ended."""
+        return self.is_recording and not self.span.is_recording()
+
     def note(self, attributes: Mapping[str, Any]) -> None:
         """Take what was learned on the way."""
         self._learned.update(attributes)
@@ -321,7 +326,7 @@ class Call:
         self.used.update((name, told[name]) for name in TOTALS if name in told)
 
     def _answer(self) -> Attributes:
-        if self._beneath is not None:
+        if self._beneath is not None and self._beneath._has_answer:
             return {}
         body = self._join.body() if self._join is not None and self._folded else self._body
         found: Attributes = {}
@@ -336,6 +341,10 @@ class Call:
                 with guard:
                     found |= self._tape.said(self.endpoint.answered, body)
         return found
+
+    @property
+    def _has_answer(self) -> bool:
+        return self._body is not None or self._folded > 0
 
     def _estimated(self, found: Attributes, body: Mapping[str, Json]) -> Attributes:
         """Give an estimate where a stream ended without usage."""

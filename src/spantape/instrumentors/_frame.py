@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -20,16 +21,18 @@ class Frame:
     Inside, the call's span is current, for the client's own HTTP spans to nest in.
     """
 
-    __slots__ = ("_call", "_here", "_token")
+    __slots__ = ("_around", "_call", "_here", "_token")
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, call: Call, around: Callable[[Call, Context], Context] | None = None) -> None:
+        self._call, self._around = call, around
         self._here: Context | None = None
         self._token: Any = None
 
     def __enter__(self) -> None:
         with guard:
             self._here = with_mark(trace.set_span_in_context(self._call.span))
+            if self._around is not None:
+                self._here = self._around(self._call, self._here)
             self._token = otel_context.attach(self._here)
 
     def __exit__(

@@ -11,6 +11,7 @@ from .. import semconv
 from ..context import Belonging, session
 from ..guard import guard
 from ..instrumentors._call import ERROR, Call, in_flight
+from ..instrumentors._enclosing import as_block
 from ..instrumentors._endpoint import Request
 from ..instrumentors._failure import failure_told
 from ..instrumentors._frame import Frame
@@ -67,7 +68,7 @@ class call:  # noqa: N801 - used like a function
 
     def __enter__(self) -> call:
         if self._call is not None:
-            self._frame = Frame(self._call)
+            self._frame = Frame(self._call, as_block)
             self._frame.__enter__()
         return self
 

@@ -17,6 +17,7 @@ from ...content import Attributes
 from ...context import Belonging
 from .._adopted import adopting
 from .._call import ABANDONED, Call
+from .._enclosing import begun
 from .._endpoint import Endpoint, Request
 from .._neighbours import are_chats_counted_elsewhere
 from .._observer import INFERENCE
@@ -129,7 +130,7 @@ class Runs:
         tape = self._tape if endpoint.operation in INFERENCE else self._quiet
         if endpoint.operation == "chat" and are_chats_counted_elsewhere():
             tape = self._uncounted
-        run.call = Call(tape, Request(endpoint, where, body, context=run.beginning()))
+        run.call = begun(tape, Request(endpoint, where, body, context=run.beginning()), run.parent)
         run.span = run.call.span
 
     def show(self, run: Run, kind: str, name: str) -> None:
