@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from spantape.testing import ScriptedServer, completion, error
 
 KEYS = [
     *("total_api_calls", "total_tokens", "prompt_tokens", "completion_tokens", "total_cost_usd"),
-    *("avg_duration_ms", "models_used"),
+    *("avg_duration_ms", "models_used", "total_cost"),
 ]
 
 
@@ -47,7 +48,7 @@ def test_sums(recorded: Recorded, server: ScriptedServer) -> None:
 def test_nothing_and_unknown() -> None:
     with spantape.session("5") as session:
         pass
-    assert session.summary == dict.fromkeys(KEYS, 0) | {"avg_duration_ms": None, "models_used": []}
+    assert session.summary == dict.fromkeys(KEYS, 0) | {"avg_duration_ms": None, "models_used": [], "total_cost": {}}
 
 
 def test_unknown_is_null(recorded: Recorded) -> None:
@@ -57,7 +58,33 @@ def test_unknown_is_null(recorded: Recorded) -> None:
         "total_api_calls": 1,
         "models_used": ["my-own"],
         "avg_duration_ms": 0,
+        "total_cost": {},
     }
+
+
+YUAN = {"model": "gpt-4o", "currency": "CNY", "input_price_per_1k": 10, "output_price_per_1k": 20}
+
+
+def test_costs_in_several_currencies(server: ScriptedServer, tmp_path: Path) -> None:
+    """USD is what is known in USD; where nobody has stated a rate, the rest is told beside it."""
+    server.replies(told(), told())
+    spantape.instrument(base_dir=tmp_path, prices=[YUAN])
+    with sync_client(server.url) as client, spantape.session("5") as session:
+        client.chat.completions.create(**BODY)
+        client.chat.completions.create(**{**BODY, "model": "gpt-4o"})
+    dollars = 1000 * 0.15e-6 + 100 * 0.6e-6
+    assert session.summary["total_cost_usd"] == pytest.approx(dollars)
+    assert session.summary["total_cost"] == pytest.approx({"USD": dollars, "CNY": 12.0})
+
+
+def test_costs_at_a_stated_rate(server: ScriptedServer, tmp_path: Path) -> None:
+    server.replies(told())
+    spantape.instrument(base_dir=tmp_path, exchange_rates={"USD/CNY": 7.1})
+    with sync_client(server.url) as client, spantape.session("5") as session:
+        client.chat.completions.create(**BODY)
+    dollars = 1000 * 0.15e-6 + 100 * 0.6e-6
+    assert session.summary["total_cost_usd"] == pytest.approx(dollars)
+    assert session.summary["total_cost"] == pytest.approx({"CNY": dollars * 7.1})
 
 
 def test_sessions_inside_sessions_and_calls_that_end_later(recorded: Recorded, server: ScriptedServer) -> None:

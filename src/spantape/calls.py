@@ -22,17 +22,19 @@ class Calls:
         self._lock = threading.Lock()
         self._count, self._seconds = 0, 0.0
         self._sums: dict[str, int | float] = {}
+        self._costs: dict[str, float] = {}
         self._models: dict[str, None] = {}
 
-    def add(self, found: Mapping[str, Any], seconds: float) -> None:
-        """Take a call that has ended, by its attributes."""
+    def add(self, found: Mapping[str, Any], seconds: float, usd: float | None) -> None:
+        """Take a call that has ended, by its attributes and what it cost in USD."""
         known = {name: found[key] for name, key in _TOKENS.items() if found.get(key) is not None}
         if known:
             known["total_tokens"] = sum(known.values())
-        if found.get(semconv.COST_CURRENCY) == "USD":
-            known["total_cost_usd"] = found[semconv.COST_TOTAL]
+        if usd is not None:
+            known["total_cost_usd"] = usd
+        cost = {found[semconv.COST_CURRENCY]: found[semconv.COST_TOTAL]} if semconv.COST_CURRENCY in found else {}
         model = found.get(semconv.REQUEST_MODEL) or found.get(semconv.RESPONSE_MODEL)
-        self._new.append({"model": model, "seconds": seconds, "sums": known})
+        self._new.append({"model": model, "seconds": seconds, "sums": known, "cost": cost})
         if len(self._new) >= _HELD and self._lock.acquire(blocking=False):
             try:
                 self._fold()
@@ -52,6 +54,7 @@ class Calls:
                 "total_cost_usd": self._sums.get("total_cost_usd", nothing),
                 "avg_duration_ms": round(self._seconds / self._count * 1000) if self._count else None,
                 "models_used": list(self._models),
+                "total_cost": dict(self._costs),
             }
 
     def _fold(self) -> None:
@@ -61,5 +64,7 @@ class Calls:
             self._seconds += call["seconds"]
             for name, value in call["sums"].items():
                 self._sums[name] = self._sums.get(name, 0) + value
+            for currency, amount in call["cost"].items():
+                self._costs[currency] = self._costs.get(currency, 0.0) + amount
             if call["model"] and len(self._models) < _MOST_MODELS:
                 self._models[call["model"]] = None

@@ -94,6 +94,20 @@ def test_a_failure_and_what_is_not_known(server: ScriptedServer) -> None:
     assert entry["request"]["messages_count"] is None
 
 
+@pytest.mark.parametrize("rates", [None, {"USD/CNY": 7.1}])
+def test_a_cost_in_another_currency(server: ScriptedServer, rates: dict[str, float] | None) -> None:
+    """In USD at the rate that the user has stated, and else unknown: no amount in CNY may stand under a name of USD."""
+    row = {"model": "gpt-4o-mini", "currency": "CNY", "input_price_per_1k": 710, "output_price_per_1k": 1420}
+    server.replies(completion("x", usage={"prompt_tokens": 100, "completion_tokens": 10}))
+    spantape.instrument(jsonl=True, files=False, prices=[row], exchange_rates=rates)
+    with sync_client(server.url) as client:
+        client.chat.completions.create(**BODY)
+    assert spantape.flush()
+    (entry,) = entries()
+    assert list(entry["cost"]) == SHAPE["cost"]
+    assert list(entry["cost"].values()) == ([None] * 3 if rates is None else pytest.approx([10.0, 2.0, 12.0]))
+
+
 def test_what_a_sampler_leaves_out_is_logged_all_the_same() -> None:
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     spantape.instrument(jsonl=True, files=False, tracer_provider=provider)

@@ -280,8 +280,11 @@ class Call:
     def _list(self, told: Attributes, seconds: float) -> None:
         """Let it be found again, and counted by the sessions around."""
         self.named(told.get(semconv.RESPONSE_ID))
-        for one in set(self._around) if self._is_counted() else ():
-            one.calls.add(self._known | told, seconds)
+        if self._around and self._is_counted():
+            found = self._known | told
+            usd = self._tape.in_usd(found)
+            for one in set(self._around):
+                one.calls.add(found, seconds, usd)
 
     def _is_counted(self) -> bool:
         operation, is_remote = self.endpoint.operation, self.endpoint.kind is SpanKind.CLIENT

@@ -36,6 +36,7 @@ class Tape:
     leaves_out: Callable[[], bool]
     keep: Callable[..., Attributes]
     price: Callable[[Mapping[str, Any], float], Attributes]
+    in_usd: Callable[[Attributes], float | None]
     said: Callable[[Reader, Mapping[str, Json]], Attributes]
     shown: Callable[[Attributes], Attributes]
     source: Callable[[], Attributes]
@@ -61,6 +62,7 @@ class Tape:
             leaves_out=leaves_out,
             keep=policy.keep,
             price=prices.attributes,
+            in_usd=prices.in_usd,
             said=_read if captures else _unread,
             shown=_all if settings.capture_content.on_span else without_content,
             source=caller if settings.capture_source else nowhere,

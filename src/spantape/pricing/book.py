@@ -60,6 +60,11 @@ class PriceBook:
         cost = self.cost(found, at)
         return {} if cost is None else _attributes(cost, found)
 
+    def in_usd(self, found: Mapping[str, Any]) -> float | None:
+        """Give what a call with the attributes `found`, its cost among them, cost in USD; None when that is unknown."""
+        total = found.get(semconv.COST_TOTAL)
+        return None if total is None else self._exchange.in_usd(total, str(found.get(semconv.COST_CURRENCY)))
+
     def cost(self, found: Mapping[str, Any], at: float) -> Cost | None:
         """Price a call with the attributes `found` that was made at epoch second `at`."""
         if not self.enabled or not _is_counted(found):

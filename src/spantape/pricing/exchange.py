@@ -22,3 +22,8 @@ class Exchange:
             if base == prices.currency:
                 return prices.times(rate, quote, f"{prices.source} at {rate} {quote}/{base}")
         return prices
+
+    def in_usd(self, amount: float, currency: str) -> float | None:
+        """Give an amount in USD, at the rate that made another currency of it; None where no rate says so."""
+        rate = 1 if currency == "USD" else self.rates.get(f"USD/{currency}")
+        return None if rate is None else amount / float(rate)

@@ -94,7 +94,9 @@ def _too_old(files: list[Kept], settings: Settings, today: Date) -> Iterator[Ste
         layout.BY_DATE: settings.date_retention_days,
         layout.ERRORS: settings.error_retention_days,
         # Their lines are pushed from where the last push stopped, so content can't be taken out: the whole file goes.
-        layout.TRACES: min(settings.date_retention_days, settings.content_retention_days or settings.date_retention_days),
+        layout.TRACES: min(
+            settings.date_retention_days, settings.content_retention_days or settings.date_retention_days
+        ),
     }
     first = {folder: _first_day(today, count) for folder, count in days.items()}
     for file in files:

@@ -14,8 +14,10 @@ def processor(settings: Settings) -> SpanProcessor | None:
     """Give what writes the log; None when nobody asked for it."""
     if not (settings.jsonl or settings.log_calls):
         return None
+    from ...pricing.exchange import Exchange
     from .._lines import LineProcessor, Lines
     from .log import Log
 
-    log = Log(settings.jsonl_path.absolute() if settings.jsonl else None, logs=settings.log_calls)
+    path = settings.jsonl_path.absolute() if settings.jsonl else None
+    log = Log(path, Exchange(settings.exchange_rates or {}), logs=settings.log_calls)
     return LineProcessor(log.lines, Lines(settings.jsonl_max_bytes, settings.jsonl_backups), settings)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...interaction import OWN_METADATA, Interaction
 from ...jsontext import Json
+from ...pricing.exchange import Exchange
 from ...transcript import text_of
 
 LOGGER = "llm_monitor"
@@ -17,7 +18,7 @@ _USAGE = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens",
 _COST = {"prompt_cost_usd": "input", "completion_cost_usd": "output", "total_cost_usd": "total"}
 
 
-def shaped(call: Interaction) -> dict[str, Json]:
+def shaped(call: Interaction, exchange: Exchange) -> dict[str, Json]:
     """Give the entry of a call; what is not known is null."""
     timing = call.timing
     entry = {
@@ -37,7 +38,7 @@ def shaped(call: Interaction) -> dict[str, Json]:
             "start_time": _utc(timing.get("start_time")),
             "end_time": _utc(timing.get("end_time")),
         },
-        "cost": _named(_COST, call.cost if (call.cost or {}).get("currency") == "USD" else None),
+        "cost": _in_usd(call.cost or {}, exchange),
     }
     return entry | ({"error": call.error} if call.error else {})
 
@@ -81,6 +82,12 @@ def _parts(messages: list[Json]) -> Iterator[Mapping[str, Any]]:
 
 def _named(names: Mapping[str, str], found: Mapping[str, Json] | None) -> dict[str, Json]:
     return {name: (found or {}).get(key) for name, key in names.items()}
+
+
+def _in_usd(cost: Mapping[str, Json], exchange: Exchange) -> dict[str, Json]:
+    amounts = {name: cost.get(key) for name, key in _COST.items()}
+    currency = str(cost.get("currency"))
+    return {name: None if one is None else exchange.in_usd(one, currency) for name, one in amounts.items()}
 
 
 def _utc(time: str | None) -> str | None:
