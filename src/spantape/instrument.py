@@ -85,15 +85,23 @@ def flush_files(timeout: float = 10.0) -> None:
 
 def recordings(base_dir: str | Path | None = None) -> Recordings:
     """Give what was recorded below a folder, by default the one that this process records to."""
-    from .settings import Settings
     from .sinks.files import Recordings
 
+    place = _folder() if base_dir is None else Path(base_dir)
+    return Recordings(place, lambda: _condition(place), settings_at_hand())
+
+
+def settings_at_hand() -> Settings:
+    """Give the settings of the recording that is on, else those of the environment."""
+    from .settings import Settings
+
     recording = _active
-    settings = recording.settings if recording is not None else Settings.load()
-    if base_dir is None:
-        base_dir = recording.base_dir if recording is not None else settings.base_dir
-    place = Path(base_dir)
-    return Recordings(place, lambda: _condition(place), settings)
+    return recording.settings if recording is not None else Settings.load()
+
+
+def _folder() -> Path:
+    recording = _active
+    return recording.base_dir if recording is not None else settings_at_hand().base_dir
 
 
 def _condition(base_dir: Path) -> dict[str, Any] | None:
@@ -112,13 +120,9 @@ def cleanup_old_files(dry_run: bool = False, force: bool = False) -> list[dict[s
     Raises:
         SpantapeError: Another process is at it.
     """
-    from .settings import Settings
     from .sinks.files.upkeep import cleanup
 
-    recording = _active
-    settings = recording.settings if recording is not None else Settings.load()
-    base_dir = recording.base_dir if recording is not None else settings.base_dir
-    return [step._asdict() for step in cleanup(base_dir, settings, dry_run=dry_run, force=force)]
+    return [step._asdict() for step in cleanup(_folder(), settings_at_hand(), dry_run=dry_run, force=force)]
 
 
 def join_environment() -> None:

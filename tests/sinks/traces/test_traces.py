@@ -201,16 +201,61 @@ def test_a_torn_line_and_a_foreign_one(
     assert spantape.push(receiver.url) == (1, 0, 1)  # the half line was ended by the next writer
 
 
-def test_content_stays_off_the_wire_when_it_is_to(
-    server: ScriptedServer, receiver: Received, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_content_stays_off_the_wire_when_it_is_to(server: ScriptedServer, receiver: Received) -> None:
     spantape.instrument(base_dir="records", traces=True, otlp_content=False)
     call(server, "a secret")
     assert "a secret" in str(lines())
-    monkeypatch.setenv("SPANTAPE_OTLP_CONTENT", "false")
     spantape.push(receiver.url)
     assert "a secret" not in str(receiver.spans)
     assert receiver.spans[0]["attributes"]["gen_ai.request.model"] == "gpt-4o-mini"
+
+
+def test_content_stays_out_of_all_files_when_it_is_to(server: ScriptedServer, receiver: Received) -> None:
+    spantape.instrument(base_dir="records", traces=True, file_content=False)
+    call(server, "a secret")
+    assert [span["name"] for span in spans(lines())] == ["chat gpt-4o-mini"]
+    assert not [path for path in Path("records").rglob("*") if path.is_file() and b"a secret" in path.read_bytes()]
+
+
+KEY = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U="
+OTHER = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3Q="
+
+
+def test_content_is_encrypted_as_in_the_records(server: ScriptedServer, receiver: Received) -> None:
+    spantape.instrument(base_dir="records", traces=True, encryption_key=KEY)
+    call(server, "a secret")
+    (span,) = spans(lines())
+    values = {pair["key"]: pair["value"] for pair in span["attributes"]}
+    assert values["gen_ai.input.messages"]["stringValue"].startswith('{"encrypted":"gAAAA')
+    assert values["gen_ai.request.model"] == {"stringValue": "gpt-4o-mini"}
+    assert not [path for path in Path("records").rglob("*") if path.is_file() and b"a secret" in path.read_bytes()]
+    assert spantape.push(receiver.url).sent == 1
+    assert "a secret" in receiver.spans[0]["attributes"]["gen_ai.input.messages"]
+
+
+def test_without_its_key_nothing_is_sent_and_nothing_lost(server: ScriptedServer, receiver: Received) -> None:
+    spantape.instrument(base_dir="records", traces=True, encryption_key=KEY)
+    call(server, "a secret")
+    for keys in ({"encryption_key": OTHER}, {}):
+        spantape.uninstrument()
+        spantape.instrument(base_dir="records", **keys)
+        with pytest.raises(spantape.SealError, match="no key of encryption_key opens"):
+            spantape.push(receiver.url)
+    assert not receiver.requests
+    spantape.uninstrument()
+    spantape.instrument(base_dir="records", encryption_key=f"{OTHER},{KEY}")
+    assert [spantape.push(receiver.url).sent for _ in range(2)] == [1, 0]
+    assert "a secret" in receiver.spans[0]["attributes"]["gen_ai.input.messages"]
+
+
+def test_what_is_gone_is_forgotten(memory: InMemorySpanExporter, server: ScriptedServer, receiver: Received) -> None:
+    call(server)
+    spantape.push(receiver.url)
+    (file,) = Path("records", "traces").glob("2*.jsonl")
+    file.rename(file.with_name("2020-01-01.jsonl"))
+    assert spantape.push(receiver.url).sent == 1
+    marks = json.loads(Path("records", "traces", ".pushed.json").read_text())
+    assert [list(files) for files in marks.values()] == [["2020-01-01.jsonl"]]
 
 
 def test_large_batches_go_in_parts(server: ScriptedServer, receiver: Received) -> None:

@@ -19,6 +19,9 @@ def processor(settings: Settings, base_dir: Path) -> SpanProcessor | None:
     if not settings.traces:
         return None
     from .._lines import LineProcessor, Lines
+    from . import encoding
+    from .seal import sealing
     from .spans import lines
 
-    return LineProcessor(partial(lines, base_dir / FOLDER, settings.otlp_max_bytes), Lines(), settings)
+    change = encoding.said(sealing(settings)) if settings.file_content else encoding.silent
+    return LineProcessor(partial(lines, base_dir / FOLDER, settings.otlp_max_bytes, change), Lines(), settings)
