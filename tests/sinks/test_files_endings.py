@@ -47,7 +47,11 @@ def program(body: str, base_dir: Path) -> subprocess.Popen[str]:
 
 def ended_by(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
     process.send_signal(number)
-    process.communicate(timeout=20)
+    try:
+        process.communicate(timeout=15)
+    except subprocess.TimeoutExpired:  # Python runs no handler while it waits for a lock, if it began just then to wait
+        process.send_signal(number)
+        process.communicate(timeout=20)
     return process.returncode
 
 

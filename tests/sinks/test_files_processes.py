@@ -14,28 +14,22 @@ import spantape
 POSIX = pytest.mark.skipif(not hasattr(sys, "getdlopenflags"), reason="fork")
 
 
-def told_by(process: subprocess.Popen[str]) -> list[str]:
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    return out.split()
-
-
 def test_several_at_once(base_dir: Path) -> None:
     script = """
         import sys
         from pathlib import Path
-        from sinks_tape import Tape
+        from sinks_tape import Tape, apart
 
+        number = str(apart(4))
         tape = Tape(Path(sys.argv[1]), buffer_size=5)
         for turn in range(60):
-            print(tape.call(sys.argv[2] if turn % 2 else "shared", "x" * 5000, error="Oops" if turn % 9 == 0 else None))
+            print(tape.call(number if turn % 2 else "shared", "x" * 5000, error="Oops" if turn % 9 == 0 else None))
             if turn % 10 == 0:
                 tape.flush()
         tape.close()
         assert tape.processor.lost == 0
     """
-    processes = [python(script, base_dir, number) for number in range(4)]
-    told = sorted(span_id for process in processes for span_id in told_by(process))
+    told = sorted(run(script, base_dir))
 
     assert len(told) == 240
     assert sorted(span_ids(base_dir)) == sorted(span_ids(base_dir, "by_session")) == told

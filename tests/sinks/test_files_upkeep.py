@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sinks_tape import SECOND, Tape, ended, files, loaded, python, span_ids, until
+from sinks_tape import SECOND, Tape, ended, files, loaded, run, span_ids, until
 
 import spantape
 from spantape.errors import SpantapeError
@@ -401,17 +401,16 @@ def test_many_processes_rotate_one_session(base_dir: Path) -> None:
     script = """
         import sys
         from pathlib import Path
-        from sinks_tape import Tape
+        from sinks_tape import Tape, apart
 
+        apart(8)
         tape = Tape(Path(sys.argv[1]), max_file_size=1_000_000, flush_interval=0.1)
         for _ in range(1000):
             print(tape.call("shared", "x" * 1000))
         tape.close()
         assert tape.processor.lost == 0
     """
-    processes = [python(script, base_dir) for _ in range(8)]
-    told = sorted(line for process in processes for line in process.communicate(timeout=120)[0].split())
-    assert [process.returncode for process in processes] == [0] * 8
+    told = sorted(run(script, base_dir))
     assert len(told) == len(set(told)) == 8000
 
     spantape.instrument(base_dir=base_dir)
