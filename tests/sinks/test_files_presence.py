@@ -276,3 +276,25 @@ def test_a_lock_that_was_deleted_is_no_lock(tape: Tape) -> None:
     assert len(loaded(tape.date_file)) == 2
     with pytest.raises(FileNotFoundError):
         hold(tape.base_dir / "nothing")
+
+
+def test_who_waits_for_a_lock_that_is_deleted_does_not_get_it(base_dir: Path) -> None:
+    base_dir.mkdir()
+    path = base_dir / ".lock"
+    path.touch()
+    first = hold(path)
+    told: list[Any] = []
+
+    def wait() -> None:
+        try:
+            told.append(hold(path, 20))
+        except FileNotFoundError as error:
+            told.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.05)  # it has the file open by now; if not, it finds none, which is as well
+    path.unlink()
+    let_go(first)
+    waiting.join(20)
+    assert [type(one) for one in told] == [FileNotFoundError]
