@@ -127,7 +127,8 @@ class Recording:
 
     def condition(self) -> Condition:
         """Tell how the recording to files is doing."""
-        return self._files.condition()
+        files = self._files.condition()
+        return files._replace(lost=files.lost + sum(lines.lost for lines in self._lines))
 
     def _processors_for(self, provider: Any) -> Sequence[SpanProcessor]:
         from .provider import processors_of

@@ -193,6 +193,13 @@ def test_durable(base_dir: Path, ending: str) -> None:
     assert len(span_ids(base_dir)) == 3
 
 
+def test_durable_holds_for_what_is_learned_later(base_dir: Path) -> None:
+    body = "spantape.finalize(spantape.recordings().get('last')['id'], message_id=3)\nos._exit(3)"
+    python(f"{START}record(durable=True)\n{body}", base_dir).communicate(timeout=30)
+    (record,) = spantape.recordings(base_dir).get_latest_interactions()
+    assert record["message_id"] == 3
+
+
 def test_durable_writes_are_synced(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sinks_tape import Tape
 

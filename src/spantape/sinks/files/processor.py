@@ -76,7 +76,7 @@ class FileSpanProcessor(SpanProcessor):
             elif is_amendment(span):
                 amendment = Amendment.from_span(span)
                 self._live.amended(amendment)
-                self._background.put(amendment)
+                self._keep(amendment)
 
     def _ended(self, span: ReadableSpan, rate: float | None) -> None:
         if rate is None:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import SpanProcessor
-
     from ...settings import Settings
+    from .._lines import LineProcessor
 
 FOLDER = "traces"
 
 
-def processor(settings: Settings, base_dir: Path) -> SpanProcessor | None:
+def processor(settings: Settings, base_dir: Path) -> LineProcessor | None:
     """Give what writes spans; None when nobody asked for it."""
     if not settings.traces:
         return None
