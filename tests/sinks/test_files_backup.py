@@ -38,6 +38,7 @@ def test_all_of_it(base_dir: Path, target: Path) -> None:
     spantape.recordings(base_dir).get_statistics()
     for name in (".lock", ".upkeep", "by_date/y.tmp", "traces/.2026-11-21.jsonl.lock"):
         (base_dir / name).touch()
+    write(base_dir / "real_time" / "latest.json", record("running", metadata={"stage": "started"}))
     with (base_dir / "traces" / "2026-11-21.jsonl").open("a") as being_written:
         being_written.write('{"resourceSpans":[')
 
