@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -52,6 +53,32 @@ def test_async_and_streamed(recorded: Recorded, server: ScriptedServer) -> None:
     assert recorded.record["usage"]["total_tokens"]
     assert recorded.record["response"]
     assert len(recorded.spans) == 1
+
+
+@pytest.mark.parametrize("how", ["completed", "abandoned", "at once"])
+def test_a_stream_that_is_read_after_the_block(recorded: Recorded, server: ScriptedServer, how: str) -> None:
+    def asked() -> Any:
+        with spantape.call(**TOLD) as call:
+            stream = client.chat.completions.create(**BODY, **USAGE)
+            if how == "at once":
+                call.finish("told")
+        return stream
+
+    with sync_client(server.url) as client:
+        stream = asked()
+        gc.collect()
+        assert bool(recorded.spans) == (how == "at once")
+        if how != "abandoned":
+            list(stream)
+        del stream
+        gc.collect()
+    record = recorded.record
+    assert len(recorded.spans) == 1
+    assert (record["response"], bool(record["usage"])) == {
+        "completed": ("You said: 你好 🎉 please", True),
+        "abandoned": (None, False),
+        "at once": ("told", False),
+    }[how]
 
 
 def test_another_call_in_the_block_is_another_record(recorded: Recorded, server: ScriptedServer) -> None:

@@ -195,6 +195,13 @@ class Call:
         """End the span with an error, unless it has ended."""
         self._end(CANCELLED if status_of(error) == CANCELLED else ERROR, error)
 
+    def leave(self, waiting: object) -> None:
+        """End the span; where the layer beneath has a stream open, it ends with that, and keeps `waiting` alive."""
+        if self._beneath in in_flight and isinstance(self._beneath.span, Lent):
+            self._beneath.span.ends(waiting)
+        else:
+            self.end()
+
     @property
     def host(self) -> str:
         """Whom the call is made to."""

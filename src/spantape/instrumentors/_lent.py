@@ -20,11 +20,22 @@ class Lent(trace.NonRecordingSpan):
     def __init__(self, call: Call, opening: Opening) -> None:
         super().__init__(call.span.get_span_context())
         self.call = call
+        self._waiting: object = None
         self.set_attributes(opening.attributes)
 
     def is_recording(self) -> bool:
         """Say whether the span takes anything."""
         return self.call.span.is_recording()
+
+    def ends(self, waiting: object) -> None:
+        """Have the call end together with what the layer beneath tells; until then `waiting` is kept alive."""
+        self._waiting = waiting
+
+    def end(self, end_time: int | None = None) -> None:  # noqa: ARG002 - OpenTelemetry's
+        """End the call, if that is all that it waits for."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self.call.end()
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Say something of the call."""

@@ -77,7 +77,7 @@ class call:  # noqa: N801 - used like a function
     ) -> None:
         if self._call is not None and self._frame is not None:
             self._frame.__exit__(kind, error, traceback)
-            self._call.end()
+            self._call.leave(self)
 
     async def __aenter__(self) -> call:
         return self.__enter__()
