@@ -197,8 +197,9 @@ class Call:
 
     def leave(self, waiting: object) -> None:
         """End the span; where the layer beneath has a stream open, it ends with that, and keeps `waiting` alive."""
-        if self._beneath in in_flight and isinstance(self._beneath.span, Lent):
-            self._beneath.span.ends(waiting)
+        told_by = self._beneath
+        if told_by is not None and told_by in in_flight and isinstance(told_by.span, Lent):
+            told_by.span.ends(waiting)
         else:
             self.end()
 
