@@ -17,7 +17,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 import openai
 import spantape
 from recorded import Recorded
-from spantape.testing import ScriptedServer, completion, error
+from spantape.testing import ScriptedServer, completion, error, stream
 
 TOLD: dict[str, Any] = {"model": "gpt-4o-mini", "messages": "Hi"}
 
@@ -45,8 +45,8 @@ def test_one_call_is_one_record(recorded: Recorded, server: ScriptedServer) -> N
 def test_async_and_streamed(recorded: Recorded, server: ScriptedServer) -> None:
     async def main() -> None:
         async with async_client(server.url) as client, spantape.call(**TOLD) as call:
-            stream = await client.chat.completions.create(**BODY, **USAGE)
-            said = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
+            chunks = await client.chat.completions.create(**BODY, **USAGE)
+            said = [chunk.choices[0].delta.content or "" async for chunk in chunks if chunk.choices]
             call.finish("".join(said))
 
     asyncio.run(main())
@@ -59,18 +59,18 @@ def test_async_and_streamed(recorded: Recorded, server: ScriptedServer) -> None:
 def test_a_stream_that_is_read_after_the_block(recorded: Recorded, server: ScriptedServer, how: str) -> None:
     def asked() -> Any:
         with spantape.call(**TOLD) as call:
-            stream = client.chat.completions.create(**BODY, **USAGE)
+            chunks = client.chat.completions.create(**BODY, **USAGE)
             if how == "at once":
                 call.finish("told")
-        return stream
+        return chunks
 
     with sync_client(server.url) as client:
-        stream = asked()
+        chunks = asked()
         gc.collect()
         assert bool(recorded.spans) == (how == "at once")
         if how != "abandoned":
-            list(stream)
-        del stream
+            list(chunks)
+        del chunks
         gc.collect()
     record = recorded.record
     assert len(recorded.spans) == 1
@@ -79,6 +79,18 @@ def test_a_stream_that_is_read_after_the_block(recorded: Recorded, server: Scrip
         "abandoned": (None, False),
         "at once": ("told", False),
     }[how]
+
+
+def test_a_stream_that_breaks_after_the_block(recorded: Recorded, server: ScriptedServer) -> None:
+    server.replies(stream(["Hel", "lo"]).but(cut=True, done=False))
+    with sync_client(server.url, max_retries=0) as client:
+        with spantape.call(**TOLD):
+            chunks = client.chat.completions.create(**BODY, stream=True)
+        with pytest.raises(Exception) as raised:
+            list(chunks)
+    record = recorded.record
+    assert (record["success"], record["response"], record["metadata"]["stream_end"]) == (False, "Hello", "error")
+    assert record["error"]["type"].endswith(type(raised.value).__name__)
 
 
 def test_another_call_in_the_block_is_another_record(recorded: Recorded, server: ScriptedServer) -> None:

@@ -21,6 +21,7 @@ class Lent(trace.NonRecordingSpan):
         super().__init__(call.span.get_span_context())
         self.call = call
         self._waiting: object = None
+        self._failure: dict[str, Any] = {}
         self.set_attributes(opening.attributes)
 
     def is_recording(self) -> bool:
@@ -35,11 +36,13 @@ class Lent(trace.NonRecordingSpan):
         """End the call, if that is all that it waits for."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
+            self.call.note(self._failure)
             self.call.end()
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Say something of the call."""
         told = {name: value for name, value in attributes.items() if name not in FAILURE}
+        self._failure |= {name: value for name, value in attributes.items() if name in FAILURE}
         self.call.use(told)
         if self.is_recording():
             self.call.span.set_attributes(told)
