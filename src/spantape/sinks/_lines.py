@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from ..guard import guard
 from ._background import Background
 from ._buffer import Buffer, Limits, held_by
+from .files import disk
 from .files.lock import locked
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class LineProcessor(SpanProcessor):
 def alone(lock: Path) -> Iterator[None]:
     """Keep out whoever else wants the lock that a file stands for; raises `OSError`."""
     if not lock.exists():
-        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        disk.folder(lock.parent, lock.parent.parent)
         os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
     with locked(lock, _WAIT):
         yield

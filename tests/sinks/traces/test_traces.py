@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +91,31 @@ def test_off_by_default_and_only_what_is_sampled(server: ScriptedServer) -> None
     call(server)
     assert lines("b") == []
     assert len(spantape.recordings("b").get_latest_interactions()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+def test_files_and_folders_are_private(server: ScriptedServer) -> None:
+    """Whoever comes first makes the folder of all."""
+    before = os.umask(0)
+    try:
+        spantape.instrument(base_dir="new/records", files=False, traces=True)
+        call(server)
+        assert len(lines("new/records")) == 1
+    finally:
+        os.umask(before)
+    base_dir = Path("new/records")
+    found = {path.name: path.stat().st_mode & 0o777 for path in (base_dir, *base_dir.rglob("*"))}
+    assert {mode for name, mode in found.items() if name in {"records", "traces"}} == {0o700}
+    assert {mode for name, mode in found.items() if name not in {"records", "traces"}} == {0o600}
+
+
+def test_what_else_the_application_does_is_not_recorded(server: ScriptedServer) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    spantape.instrument(base_dir="records", traces=True, tracer_provider=provider)
+    with provider.get_tracer("shop").start_as_current_span("GET /advice") as theirs:
+        call(server)
+    (span,) = spans(lines())
+    assert (span["name"], span["parentSpanId"]) == ("chat gpt-4o-mini", f"{theirs.get_span_context().span_id:016x}")
 
 
 def test_push(memory: InMemorySpanExporter, server: ScriptedServer, receiver: Received) -> None:
