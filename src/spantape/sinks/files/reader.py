@@ -130,7 +130,7 @@ class Recordings:
         Raises:
             QueryError: More than one id begins so, or none of the newest 4 GB.
         """
-        found = search.find(self._catalog, name, self.iter_latest, self.get_running_interactions())
+        found = search.find(self._catalog, name, self.iter_latest, self.get_running_interactions)
         return None if found is None else self._open(found)
 
     def get_statistics(self, where: Filter = _ALL) -> dict[str, Json]:

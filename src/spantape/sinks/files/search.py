@@ -21,14 +21,17 @@ _RECENTLY = {"last": Filter(), "err": Filter(status="error")}
 
 
 def find(
-    catalog: Catalog, name: str, latest: Callable[[Filter], Iterator[Record]], running: Sequence[Record]
+    catalog: Catalog,
+    name: str,
+    latest: Callable[[Filter], Iterator[Record]],
+    running: Callable[[], Sequence[Record]],
 ) -> Record | None:
     """Give the call that is meant by `last`, `err`, `last~2`, an id, or how one begins; None when there is none."""
     if recent := _RECENT.fullmatch(name):
         return next(islice(latest(_RECENTLY[recent[1]]), int(recent[2] or 0), None), None)
     if not name:
         raise QueryError("an empty id: give one, or how it begins, or `last`, `err`, `last~2` for two before the last")
-    return _with_id(catalog, name, running)
+    return _with_id(catalog, name, running())
 
 
 def _with_id(catalog: Catalog, start: str, running: Sequence[Record]) -> Record | None:
