@@ -55,9 +55,7 @@ def flush_when_a_worker_ends(thing: Flushed) -> None:
         util.Finalize(thing, _flush, args=(reference,), exitpriority=0)
     celery = sys.modules.get("celery.signals")
     if celery is not None:
-        celery.worker_process_shutdown.connect(
-            lambda **_: _flush(reference), weak=False, dispatch_uid=f"spantape {id(thing)}"
-        )
+        celery.worker_process_shutdown.connect(lambda **_: _flush(reference), weak=False)
 
 
 def _flush(reference: weakref.ref[Flushed]) -> None:
