@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -126,7 +126,7 @@ class Live:
         shown = dict(self._still_running())
         self._presence.tell([preview.line for _, preview in shown.values()])
         self._settle()
-        amendments = list(self._amendments)
+        amendments = self._amendments.copy()
         previews = self._merged([*self._others(), *self._ended, *(preview for _, preview in shown.values())])
         previews = [_amended(preview, amendments) for preview in previews] if amendments else previews
         self._writer.replace(layout.latest_file(), [preview.line for preview in previews])
@@ -211,7 +211,7 @@ def _preview(record: Record) -> Preview:
     return Preview(record["id"], str(record["timestamp"]), runs, jsontext.dumps(record))
 
 
-def _amended(preview: Preview, amendments: Sequence[Amendment]) -> Preview:
+def _amended(preview: Preview, amendments: Iterable[Amendment]) -> Preview:
     mine = [amendment for amendment in amendments if amendment.id == preview.id and not preview.runs]
     if not mine:
         return preview
