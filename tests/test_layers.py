@@ -30,7 +30,17 @@ LAYERS: list[set[str]] = [
     {"amendment", "content", "context", "filter", "interaction", "pricing", "provider", "record", "sampling"},
     {"sinks", "instrumentors", "manual"},
     {"cli", "web"},
-    {"collector", "completion", "file_record", "instrument", "langchain", "_start", "__init__", "__main__"},
+    {
+        "collector",
+        "completion",
+        "file_record",
+        "instrument",
+        "langchain",
+        "recording",
+        "_start",
+        "__init__",
+        "__main__",
+    },
 ]
 ALONE = {"testing"}
 MODULES = sorted(ROOT.rglob("*.py"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import kinds
 from .errors import PushError
-from .instrument import flush_files, recordings
+from .instrument import flush_files, recordings, settings_at_hand
 
 if TYPE_CHECKING:
     from .sinks.traces.push import Pushed
@@ -20,16 +22,18 @@ def push(endpoint: str | None = None, base_dir: str | Path | None = None, *, for
 
     Raises:
         PushError: There is nowhere to send to, or the receiver takes nothing now; what is left goes with the next push.
+        SealError: What was said is encrypted, and there is no key that opens it.
     """
-    from .settings import Settings
     from .sinks import otlp, traces
     from .sinks.traces.post import Post
     from .sinks.traces.push import push as send
 
-    settings = Settings.load(otlp_endpoint=endpoint)
+    settings = settings_at_hand()
+    if endpoint is not None:
+        settings = replace(settings, otlp_endpoint=kinds.URL.read("endpoint=", endpoint))
     target = otlp.endpoint(settings)
     if target is None:
         raise PushError('there is nowhere to send spans to: give push(endpoint="http://localhost:4318")')
     flush_files()
     folder = recordings(base_dir).base_dir / traces.FOLDER
-    return send(folder, Post(target), force=force, content=settings.otlp_content)
+    return send(folder, Post(target), settings, force=force)

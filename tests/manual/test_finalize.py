@@ -162,6 +162,32 @@ def test_before_the_call_has_ended(recorded: Recorded, server: ScriptedServer) -
     assert record["response"]
 
 
+def shown(base_dir: Path) -> list[dict[str, Any]]:
+    assert spantape.flush()
+    return loaded(base_dir / "real_time" / "latest.json")
+
+
+def test_it_shows_at_once(recorded: Recorded, server: ScriptedServer) -> None:
+    with sync_client(server.url) as client:
+        answer, other = (client.chat.completions.create(**BODY) for _ in range(2))
+    before = shown(recorded.base_dir)
+    spantape.finalize(answer, message_id=12, text="x" * 2000)
+    spantape.finalize(other, message_id=13)
+    spantape.finalize(other, rating=5)
+    first, second = shown(recorded.base_dir)
+    assert [one["metadata"]["stage"] for one in (*before, first, second)] == ["completed"] * 2 + ["finalized"] * 2
+    assert (first["message_id"], second["message_id"], second["metadata"]["rating"]) == (12, 13, 5)
+    assert len(first["metadata"]["text"]) < 1000
+    assert first | {"message_id": None, "metadata": 0} == before[0] | {"metadata": 0}
+
+    run(
+        "import spantape\nspantape.finalize(sys.argv[1], message_id=14)",
+        first["id"],
+        SPANTAPE_BASE_DIR=str(recorded.base_dir),
+    )
+    assert [one["message_id"] for one in loaded(recorded.base_dir / "real_time" / "latest.json")] == [14, 13]
+
+
 def test_from_another_process(recorded: Recorded, server: ScriptedServer) -> None:
     server.replies(completion("one", id="chatcmpl-far"), completion("two"))
     with sync_client(server.url) as client:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +153,77 @@ def run(script: str, *arguments: object, environment: dict[str, str] | None = No
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return out.splitlines()
+
+
+class Nursery:
+    """Forks as many processes of one script as are asked for: imports take longer than most of what they live for.
+
+    The script calls `born()` after its imports; in each child that returns.
+    """
+
+    def __init__(self, script: str, folder: Path, *arguments: object) -> None:
+        self._folder = folder
+        self._parent = python(script, *arguments)
+
+    def child(self) -> tuple[int, Path]:
+        """Give a new process, and the file that it prints to, once something stands there."""
+        assert self._parent.stdin
+        assert self._parent.stdout
+        out = self._folder / f"{uuid.uuid4()}.out"
+        self._parent.stdin.write(f"{out}\n")
+        self._parent.stdin.flush()
+        pid = int(self._parent.stdout.readline())
+        until(lambda: out.exists() and out.stat().st_size)
+        return pid, out
+
+
+def born() -> None:
+    """Fork whenever a line comes in, and return in the child, which prints to the file that the line names."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.dup2(os.open(line.strip(), os.O_WRONLY | os.O_CREAT, 0o600), 1)
+            return
+        print(pid, flush=True)  # noqa: T201
+    os._exit(0)
+
+
+def kill(pid: int) -> float:
+    """Kill a process of a nursery; gives when it was."""
+    os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    with suppress(ProcessLookupError):
+        until(lambda: os.kill(pid, 0))
+    return killed
+
+
+def apart(count: int) -> int:
+    """Go on as several processes at once, and give the number of each; what they print is printed when all are done."""
+    if not hasattr(os, "fork"):
+        return _started_again(count)
+    outs = [tempfile.TemporaryFile("w+") for _ in range(count)]  # noqa: SIM115 - until the end
+    pids = []
+    for number, out in enumerate(outs):
+        pids.append(os.fork())
+        if not pids[-1]:
+            os.dup2(out.fileno(), 1)
+            return number
+    failed = [status for status in (os.waitpid(pid, 0)[1] for pid in pids) if status]
+    for out in outs:
+        out.seek(0)
+        print(out.read(), end="")  # noqa: T201
+    sys.exit(f"{len(failed)} processes failed" if failed else 0)
+
+
+def _started_again(count: int) -> int:
+    if "NUMBER" in os.environ:
+        return int(os.environ["NUMBER"])
+    made = [
+        subprocess.Popen(sys.orig_argv, env={**os.environ, "NUMBER": str(number)}, stdout=subprocess.PIPE, text=True)
+        for number in range(count)
+    ]
+    for process in made:
+        print(process.communicate()[0], end="")  # noqa: T201
+    sys.exit(any(process.returncode for process in made))

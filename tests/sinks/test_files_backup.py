@@ -32,12 +32,15 @@ def test_all_of_it(base_dir: Path, target: Path) -> None:
     write(base_dir / "errors" / f"{DAY}_errors.json", record("e", success=False))
     for name in ("by_date/x.json.damaged-1", "traces/2026-11-21.jsonl", "notes.txt"):
         (base_dir / name).parent.mkdir(exist_ok=True)
-        (base_dir / name).write_text("anything")
+        (base_dir / name).write_text("anything\n")
     expected = {path.relative_to(base_dir): path.read_bytes() for path in base_dir.rglob("*") if path.is_file()}
     os.utime(base_dir / by_date(), ns=(10**18, 10**18))
     spantape.recordings(base_dir).get_statistics()
-    for name in (".lock", ".upkeep", "by_date/y.tmp"):
+    for name in (".lock", ".upkeep", "by_date/y.tmp", "traces/.2026-11-21.jsonl.lock"):
         (base_dir / name).touch()
+    write(base_dir / "real_time" / "latest.json", record("running", metadata={"stage": "started"}))
+    with (base_dir / "traces" / "2026-11-21.jsonl").open("a") as being_written:
+        being_written.write('{"resourceSpans":[')
 
     copied = spantape.recordings(base_dir).backup(target)
     assert {path.relative_to(target): path.read_bytes() for path in target.rglob("*") if path.is_file()} == expected

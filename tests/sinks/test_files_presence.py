@@ -15,6 +15,7 @@ import pytest
 from sinks_tape import Tape, end, files, loaded, python, run, span_ids, until
 
 import spantape
+from spantape.sinks.files import presence
 from spantape.sinks.files.lock import hold, let_go
 from spantape.sinks.files.presence import settle
 
@@ -115,6 +116,17 @@ def test_a_finder_that_dies_halfway(base_dir: Path, folders: tuple[str, ...], tm
     for folder in ("by_session", "by_date", "errors"):
         assert span_ids(base_dir, folder) == ids
     assert left(base_dir) == []
+
+
+def test_each_file_is_looked_through_once(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody who records waits meanwhile."""
+    ids = killed(base_dir, *"ab" * 20)
+    looked: list[Path] = []
+    lines_of = presence._lines_of
+    monkeypatch.setattr(presence, "_lines_of", lambda file: looked.append(file) or lines_of(file))
+    assert settle(base_dir) == 40
+    assert len(looked) == len(set(looked)) == 4
+    assert sorted(span_ids(base_dir)) == sorted(ids)
 
 
 def test_a_call_that_had_ended_is_not_interrupted(base_dir: Path) -> None:
@@ -265,3 +277,25 @@ def test_a_lock_that_was_deleted_is_no_lock(tape: Tape) -> None:
     assert len(loaded(tape.date_file)) == 2
     with pytest.raises(FileNotFoundError):
         hold(tape.base_dir / "nothing")
+
+
+def test_who_waits_for_a_lock_that_is_deleted_does_not_get_it(base_dir: Path) -> None:
+    base_dir.mkdir()
+    path = base_dir / ".lock"
+    path.touch()
+    first = hold(path)
+    told: list[Any] = []
+
+    def wait() -> None:
+        try:
+            told.append(hold(path, 20))
+        except FileNotFoundError as error:
+            told.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.05)  # it has the file open by now; if not, it finds none, which is as well
+    path.unlink()
+    let_go(first)
+    waiting.join(20)
+    assert [type(one) for one in told] == [FileNotFoundError]

@@ -62,6 +62,14 @@ def test_by_session(days: list[str], recordings: Recordings) -> None:
     assert recordings.get_session_interactions("nobody") == recordings.get_session_interactions(None) == []
 
 
+def test_ids_that_differ_only_in_case(base_dir: Path, recordings: Recordings) -> None:
+    """Where file names ignore case, their sessions share a folder."""
+    for session in ("a", "A"):
+        file = base_dir / "by_session" / f"session_{session}" / f"{DAY}.json"
+        write(file, record("one", session_id="a"), record("two", session_id="A"))
+    assert [names(recordings.get_session_interactions(session)) for session in ("a", "A")] == [["one"], ["two"]]
+
+
 def test_by_date(days: list[str], recordings: Recordings) -> None:
     found = recordings.get_latest_interactions()[-1]
     assert span_ids(recordings.get_date_interactions(found["timestamp"][:10])) == days[:3]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
-from sinks_tape import SEED_KEYS, Tape, ended, files, loaded, python, span_ids
+from sinks_tape import SEED_KEYS, Nursery, Tape, ended, files, kill, loaded, span_ids
 
 import spantape
 from spantape import jsontext
@@ -109,12 +109,13 @@ def test_zeros_after_a_power_failure(exporter: FileSpanExporter, base_dir: Path,
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
-def test_killed_in_the_middle_of_writes(base_dir: Path) -> None:
+def test_killed_in_the_middle_of_writes(base_dir: Path, tmp_path: Path) -> None:
     script = """
         import sys
         from pathlib import Path
-        from sinks_tape import Tape
+        from sinks_tape import Tape, born
 
+        born()
         tape = Tape(Path(sys.argv[1]), buffer_size=3)
         while True:
             ids = [tape.call("5", "x" * 30_000) for _ in range(3)]
@@ -123,14 +124,12 @@ def test_killed_in_the_middle_of_writes(base_dir: Path) -> None:
     """
     told: list[str] = []
     order = random.Random(5)
+    nursery = Nursery(script, tmp_path, base_dir)
     for _ in range(8):
-        process = python(script, base_dir)
-        assert process.stdout
-        for _ in range(order.randrange(1, 12)):
-            told += process.stdout.readline().split()
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        told += process.stdout.read().split()
+        pid, out = nursery.child()
+        time.sleep(order.random() * 0.05)
+        kill(pid)
+        told += [key for line in out.read_text().splitlines(keepends=True) if line[-1] == "\n" for key in line.split()]
 
     recordings = spantape.recordings(base_dir)
     assert set(told) <= {record["span_id"] for record in recordings.get_session_interactions("5")}

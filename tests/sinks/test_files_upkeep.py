@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sinks_tape import SECOND, Tape, ended, files, loaded, python, span_ids, until
+from sinks_tape import SECOND, Tape, ended, files, loaded, run, span_ids, until
 
 import spantape
 from spantape.errors import SpantapeError
@@ -199,6 +199,40 @@ def test_a_cap_for_everything(base_dir: Path) -> None:
     assert {file.name[:10] for file in files(base_dir)} == {day(0)}
 
 
+def spanned(base_dir: Path, *ages: int) -> None:
+    """Have files with spans, and what lies beside them while they are written."""
+    (base_dir / "traces").mkdir(parents=True, exist_ok=True)
+    for age in ages:
+        (base_dir / "traces" / f"{day(age)}.jsonl").write_text("{}\n" * 100)
+        (base_dir / "traces" / f".{day(age)}.jsonl.lock").touch()
+
+
+def test_spans_are_kept_as_long_as_days_and_count(base_dir: Path) -> None:
+    spanned(base_dir, 0, 8, 11, 89, 91)
+    left = base_dir / "traces"
+    assert {path for _, path in cleanup(base_dir)} == {f"traces/{day(91)}.jsonl", f"traces/.{day(91)}.jsonl.lock"}
+    cleanup(base_dir, date_retention_days=12)
+    assert sorted(file.name for file in left.glob("*.jsonl")) == [f"{day(age)}.jsonl" for age in (11, 8, 0)]
+    assert spantape.recordings(base_dir).get_statistics()["storage_info"]["traces"] == {"count": 3, "size": 900}
+
+    cleanup(base_dir, content_retention_days=10)  # they have it
+    assert sorted(file.name for file in left.glob("*.jsonl")) == [f"{day(age)}.jsonl" for age in (8, 0)]
+    cleanup(base_dir, max_total_bytes=599)
+    assert [file.name for file in left.glob("*.jsonl")] == [f"{day(0)}.jsonl"]
+    cleanup(base_dir, max_total_bytes=0)
+    assert [file.name for file in left.glob("*.jsonl")] == [f"{day(0)}.jsonl"]
+
+
+def test_what_was_counted_of_a_day_goes_with_it(base_dir: Path) -> None:
+    recorded(base_dir, 0, 50, 91)
+    for _ in range(2):
+        recorded(base_dir, 92, max_file_size=1024)  # of this day there is an archive, which stays
+    spantape.recordings(base_dir).get_statistics()
+    gone = [path for _, path in cleanup(base_dir) if path.startswith(".summaries")]
+    assert gone == [f".summaries/{day(91)}"]
+    assert sorted(file.name for file in (base_dir / ".summaries").iterdir()) == [day(age) for age in (92, 50, 0)]
+
+
 def test_what_is_not_ours_stays(base_dir: Path) -> None:
     recorded(base_dir, 200)
     for name in ("by_date/notes.txt", "by_session/session_5/README", "archive/2020.json.gz", "2020-01-01.json", "x/y"):
@@ -367,17 +401,16 @@ def test_many_processes_rotate_one_session(base_dir: Path) -> None:
     script = """
         import sys
         from pathlib import Path
-        from sinks_tape import Tape
+        from sinks_tape import Tape, apart
 
+        apart(8)
         tape = Tape(Path(sys.argv[1]), max_file_size=1_000_000, flush_interval=0.1)
         for _ in range(1000):
             print(tape.call("shared", "x" * 1000))
         tape.close()
         assert tape.processor.lost == 0
     """
-    processes = [python(script, base_dir) for _ in range(8)]
-    told = sorted(line for process in processes for line in process.communicate(timeout=120)[0].split())
-    assert [process.returncode for process in processes] == [0] * 8
+    told = sorted(run(script, base_dir))
     assert len(told) == len(set(told)) == 8000
 
     spantape.instrument(base_dir=base_dir)

@@ -19,6 +19,7 @@ from sinks_tape import python, run
 
 import openai
 import spantape
+from spantape.sinks import _lines
 from spantape.testing import ScriptedServer, completion, error
 
 SHAPE: dict[str, list[str]] = {
@@ -130,6 +131,21 @@ def test_what_a_sampler_leaves_out_is_logged_all_the_same() -> None:
     spantape.call(model="m").finish("x")
     assert spantape.flush()
     assert len(entries()) == 1
+
+
+def test_what_is_lost_is_counted_logged_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_lines, "_MOST", 2)
+    (tmp_path / "logs").write_text("a file where a folder should be")
+    spantape.instrument(jsonl=True, jsonl_path=tmp_path / "logs" / "calls.jsonl", flush_interval=3600)
+    for _ in range(5):
+        spantape.call(model="m").finish("x")
+    assert not spantape.flush(1)
+    health = spantape.recordings().get_health_status()
+    assert (health["status"], health["lost"], health["problems"]) == ("degraded", 3, ["3 records were lost"])
+    spantape.uninstrument()
+    assert [line for line in caplog.messages if "lost 3 lines that it could not write to" in line]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

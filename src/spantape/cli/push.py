@@ -24,5 +24,5 @@ def command(recordings: Recordings, endpoint: str | None, *, force: bool) -> Non
     target = otlp.endpoint(settings)
     if target is None:
         raise PushError("there is nowhere to send spans to: give --endpoint http://localhost:4318")
-    sent = push(recordings.base_dir / traces.FOLDER, Post(target), force=force, content=settings.otlp_content)
+    sent = push(recordings.base_dir / traces.FOLDER, Post(target), settings, force=force)
     click.echo(f"{sent.sent} spans sent, {sent.refused} refused, {sent.damaged} lines that could not be read")

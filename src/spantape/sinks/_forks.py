@@ -48,10 +48,14 @@ class Flushed(Protocol):
 
 
 def flush_when_a_worker_ends(thing: Flushed) -> None:
-    """Have multiprocessing flush, too: its children end with `os._exit`, and `atexit` is never reached."""
+    """Have multiprocessing flush, and Celery: their children end with `os._exit`, and `atexit` is never reached."""
+    reference = weakref.ref(thing)
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
-        util.Finalize(thing, _flush, args=(weakref.ref(thing),), exitpriority=0)
+        util.Finalize(thing, _flush, args=(reference,), exitpriority=0)
+    celery = sys.modules.get("celery.signals")
+    if celery is not None:
+        celery.worker_process_shutdown.connect(lambda **_: _flush(reference), weak=False)
 
 
 def _flush(reference: weakref.ref[Flushed]) -> None:

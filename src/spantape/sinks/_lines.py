@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from ..guard import guard
 from ._background import Background
 from ._buffer import Buffer, Limits, held_by
+from .files import disk
 from .files.lock import locked
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class LineProcessor(SpanProcessor):
     def __init__(self, make: Callable[[Sequence[ReadableSpan]], Made], lines: Lines, settings: Settings) -> None:
         self._make, self._lines = make, lines
         self._waiting: deque[tuple[Path, bytes]] = deque()
-        self.lost = 0
+        self._lost = 0
         self._background: Background[ReadableSpan] = Background(
             self._write,
             Buffer(Limits(settings.buffer_size, settings.buffer_bytes), lambda span: held_by(span.attributes)),
@@ -77,7 +78,13 @@ class LineProcessor(SpanProcessor):
 
     def shutdown(self) -> None:
         """Write what is buffered and end the thread."""
-        self._background.close()
+        if not self._background.close():
+            self._lose(len(self._waiting))
+
+    @property
+    def lost(self) -> int:
+        """How many lines could not be written in the end."""
+        return self._background.lost + self._lost
 
     def _forget(self) -> None:
         """Have nothing to write, in a forked child: what waits is the parent's."""
@@ -86,13 +93,18 @@ class LineProcessor(SpanProcessor):
     def _write(self, spans: Sequence[ReadableSpan], _: float) -> bool:
         with guard:
             self._waiting.extend(self._make(spans))
-        while len(self._waiting) > _MOST:
-            self._waiting.popleft()
-            self.lost += 1
+        self._lose(len(self._waiting) - _MOST)
         files: dict[Path, list[bytes]] = {}
         for path, line in self._waiting:
             files.setdefault(path, []).append(line)
         return all([self._is_appended(path, lines) for path, lines in files.items()])  # noqa: C419 - each is tried
+
+    def _lose(self, count: int) -> None:
+        """Give up the oldest."""
+        if count > 0:
+            paths = sorted({str(self._waiting.popleft()[0]) for _ in range(count)})
+            self._lost += count
+            guard.warn_once("lost lines", "spantape lost %d lines that it could not write to %s", count, paths[0])
 
     def _is_appended(self, path: Path, lines: list[bytes]) -> bool:
         try:
@@ -108,7 +120,7 @@ class LineProcessor(SpanProcessor):
 def alone(lock: Path) -> Iterator[None]:
     """Keep out whoever else wants the lock that a file stands for; raises `OSError`."""
     if not lock.exists():
-        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        disk.folder(lock.parent, lock.parent.parent)
         os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
     with locked(lock, _WAIT):
         yield

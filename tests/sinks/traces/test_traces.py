@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +91,31 @@ def test_off_by_default_and_only_what_is_sampled(server: ScriptedServer) -> None
     call(server)
     assert lines("b") == []
     assert len(spantape.recordings("b").get_latest_interactions()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+def test_files_and_folders_are_private(server: ScriptedServer) -> None:
+    """Whoever comes first makes the folder of all."""
+    before = os.umask(0)
+    try:
+        spantape.instrument(base_dir="new/records", files=False, traces=True)
+        call(server)
+        assert len(lines("new/records")) == 1
+    finally:
+        os.umask(before)
+    base_dir = Path("new/records")
+    found = {path.name: path.stat().st_mode & 0o777 for path in (base_dir, *base_dir.rglob("*"))}
+    assert {mode for name, mode in found.items() if name in {"records", "traces"}} == {0o700}
+    assert {mode for name, mode in found.items() if name not in {"records", "traces"}} == {0o600}
+
+
+def test_what_else_the_application_does_is_not_recorded(server: ScriptedServer) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    spantape.instrument(base_dir="records", traces=True, tracer_provider=provider)
+    with provider.get_tracer("shop").start_as_current_span("GET /advice") as theirs:
+        call(server)
+    (span,) = spans(lines())
+    assert (span["name"], span["parentSpanId"]) == ("chat gpt-4o-mini", f"{theirs.get_span_context().span_id:016x}")
 
 
 def test_push(memory: InMemorySpanExporter, server: ScriptedServer, receiver: Received) -> None:
@@ -201,16 +228,61 @@ def test_a_torn_line_and_a_foreign_one(
     assert spantape.push(receiver.url) == (1, 0, 1)  # the half line was ended by the next writer
 
 
-def test_content_stays_off_the_wire_when_it_is_to(
-    server: ScriptedServer, receiver: Received, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_content_stays_off_the_wire_when_it_is_to(server: ScriptedServer, receiver: Received) -> None:
     spantape.instrument(base_dir="records", traces=True, otlp_content=False)
     call(server, "a secret")
     assert "a secret" in str(lines())
-    monkeypatch.setenv("SPANTAPE_OTLP_CONTENT", "false")
     spantape.push(receiver.url)
     assert "a secret" not in str(receiver.spans)
     assert receiver.spans[0]["attributes"]["gen_ai.request.model"] == "gpt-4o-mini"
+
+
+def test_content_stays_out_of_all_files_when_it_is_to(server: ScriptedServer, receiver: Received) -> None:
+    spantape.instrument(base_dir="records", traces=True, file_content=False)
+    call(server, "a secret")
+    assert [span["name"] for span in spans(lines())] == ["chat gpt-4o-mini"]
+    assert not [path for path in Path("records").rglob("*") if path.is_file() and b"a secret" in path.read_bytes()]
+
+
+KEY = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U="
+OTHER = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3Q="
+
+
+def test_content_is_encrypted_as_in_the_records(server: ScriptedServer, receiver: Received) -> None:
+    spantape.instrument(base_dir="records", traces=True, encryption_key=KEY)
+    call(server, "a secret")
+    (span,) = spans(lines())
+    values = {pair["key"]: pair["value"] for pair in span["attributes"]}
+    assert values["gen_ai.input.messages"]["stringValue"].startswith('{"encrypted":"gAAAA')
+    assert values["gen_ai.request.model"] == {"stringValue": "gpt-4o-mini"}
+    assert not [path for path in Path("records").rglob("*") if path.is_file() and b"a secret" in path.read_bytes()]
+    assert spantape.push(receiver.url).sent == 1
+    assert "a secret" in receiver.spans[0]["attributes"]["gen_ai.input.messages"]
+
+
+def test_without_its_key_nothing_is_sent_and_nothing_lost(server: ScriptedServer, receiver: Received) -> None:
+    spantape.instrument(base_dir="records", traces=True, encryption_key=KEY)
+    call(server, "a secret")
+    for keys in ({"encryption_key": OTHER}, {}):
+        spantape.uninstrument()
+        spantape.instrument(base_dir="records", **keys)
+        with pytest.raises(spantape.SealError, match="no key of encryption_key opens"):
+            spantape.push(receiver.url)
+    assert not receiver.requests
+    spantape.uninstrument()
+    spantape.instrument(base_dir="records", encryption_key=f"{OTHER},{KEY}")
+    assert [spantape.push(receiver.url).sent for _ in range(2)] == [1, 0]
+    assert "a secret" in receiver.spans[0]["attributes"]["gen_ai.input.messages"]
+
+
+def test_what_is_gone_is_forgotten(memory: InMemorySpanExporter, server: ScriptedServer, receiver: Received) -> None:
+    call(server)
+    spantape.push(receiver.url)
+    (file,) = Path("records", "traces").glob("2*.jsonl")
+    file.rename(file.with_name("2020-01-01.jsonl"))
+    assert spantape.push(receiver.url).sent == 1
+    marks = json.loads(Path("records", "traces", ".pushed.json").read_text())
+    assert [list(files) for files in marks.values()] == [["2020-01-01.jsonl"]]
 
 
 def test_large_batches_go_in_parts(server: ScriptedServer, receiver: Received) -> None:

@@ -16,7 +16,6 @@ from .lock import locked
 
 _WAIT = 10.0
 _CHUNK = 1024 * 1024
-_RUNNING = (layout.REAL_TIME, "processes")
 _GROWING = (layout.BY_SESSION, layout.BY_DATE, layout.ERRORS)
 
 
@@ -85,6 +84,8 @@ def _others(base_dir: Path, fresh: Path) -> Iterator[int]:
             with suppress(FileNotFoundError), (base_dir / path).open("rb") as source:
                 with _private(fresh, path) as copy:
                     shutil.copyfileobj(source, copy, _CHUNK)
+                if path.parts[0] == layout.TRACES and path.suffix == ".jsonl":
+                    _end_with_a_line(fresh / path)
                 yield _finished(source, fresh / path)
 
 
@@ -102,13 +103,13 @@ def _mark(path: Path) -> _Mark:
 
 
 def _files(base_dir: Path) -> list[Path]:
-    """Give all files that hold records, as paths below the folder; ours for the moment are none."""
+    """Give all files that hold records, as paths below the folder; ours for the moment, and what runs, are none."""
     found = (path.relative_to(base_dir) for path in base_dir.rglob("*") if path.is_file())
     return sorted(path for path in found if not _is_passing(path))
 
 
 def _is_passing(path: Path) -> bool:
-    return path.parts[0].startswith(".") or path.suffix == ".tmp" or path.parts[:2] == _RUNNING
+    return path.parts[0].startswith(".") or path.suffix in {".tmp", ".lock"} or path.parts[0] == layout.REAL_TIME
 
 
 def _copy_array(source: IO[bytes], copy: IO[bytes], end: int | None) -> None:
@@ -121,6 +122,12 @@ def _copy_array(source: IO[bytes], copy: IO[bytes], end: int | None) -> None:
         left -= len(chunk)
         copy.write(chunk)
     copy.write(arrays.CLOSE if end else b"[]\n")
+
+
+def _end_with_a_line(copy: Path) -> None:
+    """Take away a line that was being written while it was copied."""
+    torn = next(arrays.lines_backwards(copy), b"")
+    os.truncate(copy, copy.stat().st_size - len(torn))
 
 
 def _finished(source: IO[bytes], copy: Path) -> int:

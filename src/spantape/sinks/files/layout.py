@@ -17,6 +17,9 @@ from pathlib import Path
 from ...errors import QueryError
 
 BY_SESSION, BY_DATE, ERRORS, REAL_TIME, ARCHIVE = "by_session", "by_date", "errors", "real_time", "archive"
+TRACES = "traces"
+"""Whole spans, which another sink writes; they are kept in order, counted and copied with the rest."""
+SUMMARIES = ".summaries"
 
 _PLAIN = re.compile(r"[\w.-]{1,80}")
 _UNSAFE = re.compile(r"[^\w.-]+")

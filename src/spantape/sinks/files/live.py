@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ... import jsontext
+from ...amendment import Amendment
 from ...guard import guard
 from ...jsontext import Json
 from ...record import record_of
@@ -19,7 +20,7 @@ from . import layout
 from .arrays import Record
 from .exporter import Ended
 from .presence import Presence, lists, settle_within
-from .seal import Change
+from .seal import Change, is_sealed
 from .writer import FileWriter
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _SETTLE_EVERY = 1.0
 _MOST_RUNNING = 500
 _PREVIEW = 500
 _MOST_ITEMS = 50
+_MOST_AMENDMENTS = 1000
 _WAIT = 1.0
 _SMALL = 4096
 _LEFT_OUT = ("messages", "output_messages")
@@ -57,6 +59,7 @@ class Live:
         self._size = size
         self._running: dict[int, ReadableSpan] = {}
         self._finished: deque[Ended] = deque(maxlen=size)
+        self._amendments: deque[Amendment] = deque(maxlen=_MOST_AMENDMENTS)
         self._presence = Presence(writer)
         self._begin()
 
@@ -78,6 +81,11 @@ class Live:
         self._finished.append(call)
         self._changed = True
 
+    def amended(self, amendment: Amendment) -> None:
+        """Take note of what is learned of a call that has ended, in whatever process."""
+        self._amendments.append(amendment)
+        self._changed = True
+
     def publish(self, now: bool = True) -> bool:
         """Write the file if anything has changed, `now` or when it is time; give whether there may be more soon."""
         if (now or time.monotonic() >= self._due) and (self._changed or self._has_grown()):
@@ -94,6 +102,7 @@ class Live:
         """Start anew, in a forked child: what runs in the parent is the parent's."""
         self._running.clear()
         self._finished.clear()
+        self._amendments.clear()
         self._presence.forget()
         self._begin()
 
@@ -119,9 +128,13 @@ class Live:
         shown = dict(self._still_running())
         self._presence.tell([preview.line for _, preview in shown.values()])
         self._settle()
+        amendments = self._amendments.copy()
         previews = self._merged([*self._others(), *self._ended, *(preview for _, preview in shown.values())])
+        previews = [_amended(preview, amendments) for preview in previews] if amendments else previews
         self._writer.replace(layout.latest_file(), [preview.line for preview in previews])
         self._ended, self._shown = [], shown  # only now: until it is written, it is still to be
+        for _ in amendments:
+            self._amendments.popleft()
         self._known[self._path] = _stamp(self._path), previews
 
     def _settle(self) -> None:
@@ -198,6 +211,16 @@ def _is_preview(record: Json) -> bool:
 def _preview(record: Record) -> Preview:
     runs = record["metadata"].get("stage") == "started"
     return Preview(record["id"], str(record["timestamp"]), runs, jsontext.dumps(record))
+
+
+def _amended(preview: Preview, amendments: Iterable[Amendment]) -> Preview:
+    mine = [amendment for amendment in amendments if amendment.id == preview.id and not preview.runs]
+    if not mine:
+        return preview
+    record = jsontext.loads(preview.line)
+    for amendment in mine:
+        record = amendment.applied(record)
+    return _preview({key: value if is_sealed(value) else _short(value) for key, value in record.items()})
 
 
 def _shortened(record: Record, seal: Change) -> Preview:

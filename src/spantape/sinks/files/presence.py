@@ -18,6 +18,7 @@ from typing import IO
 from ... import jsontext
 from . import arrays, disk, layout
 from .arrays import Record
+from .fold import identity
 from .lock import hold, let_go
 from .writer import FileWriter
 
@@ -95,7 +96,7 @@ def settle_within(writer: FileWriter) -> int:
             continue
         try:
             calls = path.with_suffix(_CALLS)
-            settled |= {record["id"]: record for record in _read(calls) if _is_written(writer, record, calls)}
+            settled |= {record["id"]: record for record in _written(writer, list(_read(calls)), calls)}
             calls.unlink(missing_ok=True)
             calls.with_suffix(".tmp").unlink(missing_ok=True)  # it died while it wrote the list
         finally:
@@ -109,7 +110,7 @@ def settle_within(writer: FileWriter) -> int:
 def _read(calls: Path) -> Iterator[Record]:
     with suppress(FileNotFoundError):
         for record in arrays.records(calls.read_bytes())[0]:
-            if "id" in record and "timestamp" in record:
+            if isinstance(record.get("id"), str) and "timestamp" in record:
                 yield interrupted(record)
 
 
@@ -126,36 +127,52 @@ def interrupted(record: Record) -> Record:
     }
 
 
-def _is_written(writer: FileWriter, record: Record, calls: Path) -> bool:
-    """Write the record where it is not yet; False if the call had ended and only its list was not up to date."""
-    date = str(record["timestamp"])[:10]
-    paths = layout.files(record.get("session_id"), date, failed=True)
-    stages = {path: _stage_in(writer.base_dir, path, record["id"], calls) for path in paths}
-    if stages[paths[0]] not in {None, INTERRUPTED}:
-        return False
-    for path in paths:
-        if stages[path] is None:
-            writer.append(path, [jsontext.dumps(record)])
-    return True
+def _written(writer: FileWriter, records: Sequence[Record], calls: Path) -> Iterator[Record]:
+    """Write records where they are not yet, and give them; not those of calls that had ended by then.
+
+    Each file is looked through once, however many there are: everybody who records waits for this.
+    """
+    places = {record["id"]: _places(record) for record in records}
+    wanted: dict[Path, set[bytes]] = {}
+    for key, paths in places.items():
+        for path in paths:
+            wanted.setdefault(path, set()).add(key.encode())
+    stages = {path: _stages_in(writer.base_dir, path, keys, calls) for path, keys in wanted.items()}
+    missing: dict[Path, list[bytes]] = {}
+    for record in records:
+        key, first = record["id"].encode(), places[record["id"]][0]
+        if stages[first].get(key, INTERRUPTED) == INTERRUPTED:
+            for path in places[record["id"]]:
+                if key not in stages[path]:
+                    missing.setdefault(path, []).append(jsontext.dumps(record))
+            yield record
+    for path, lines in missing.items():
+        writer.append(path, lines)
 
 
-def _stage_in(base_dir: Path, path: Path, record_id: str, calls: Path) -> str | None:
-    """Give the stage of a record in a file, or in what has been archived of it since the list was written."""
+def _places(record: Record) -> list[Path]:
+    return layout.files(record.get("session_id"), str(record["timestamp"])[:10], failed=True)
+
+
+def _stages_in(base_dir: Path, path: Path, ids: set[bytes], calls: Path) -> dict[bytes, str]:
+    """Give the stages of records in a file, and in what has been archived of it since the list was written."""
     since = calls.stat().st_mtime - 60
     archived = (base_dir / layout.ARCHIVE).glob(f"{layout.archive_file(path, '*').name.removesuffix('.gz')}*")
+    found: dict[bytes, str] = {}
     for file in (base_dir / path, *(file for file in archived if file.stat().st_mtime >= since)):
-        data = _content(file)
-        at = data.rfind(f'"id":"{record_id}"'.encode())
-        if at >= 0:
-            line = data[data.rfind(b"\n", 0, at) + 1 :].partition(b"\n")[0]
-            return str(((arrays.record(line) or {}).get("metadata") or {}).get("stage", ""))
-    return None
+        with suppress(FileNotFoundError):
+            for line in _lines_of(file):
+                name = identity(line)
+                if name in ids and name not in found:
+                    found[name] = str(((arrays.record(line) or {}).get("metadata") or {}).get("stage", ""))
+    return found
 
 
-def _content(file: Path) -> bytes:
-    with suppress(FileNotFoundError):
-        return gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    return b""
+def _lines_of(file: Path) -> Iterator[bytes]:
+    """Give a file's lines, the last one first."""
+    if file.suffix == ".gz":
+        return reversed(gzip.decompress(file.read_bytes()).split(b"\n"))
+    return arrays.lines_backwards(file)
 
 
 def _show(writer: FileWriter, settled: dict[str, Record]) -> None:

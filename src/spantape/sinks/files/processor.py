@@ -74,7 +74,9 @@ class FileSpanProcessor(SpanProcessor):
             if self._live.ended(span) or is_ours(span):
                 self._ended(span, self._sampling.rate_of(span))
             elif is_amendment(span):
-                self._background.put(Amendment.from_span(span))
+                amendment = Amendment.from_span(span)
+                self._live.amended(amendment)
+                self._keep(amendment)
 
     def _ended(self, span: ReadableSpan, rate: float | None) -> None:
         if rate is not None:

@@ -125,10 +125,12 @@ class Recordings:
     def get(self, name: str) -> Record | None:
         """Give one call: by its id or how that begins, `last`, `err` for the last that failed, `last~2`.
 
+        A call that runs is found by its id, too, with its content shortened.
+
         Raises:
             QueryError: More than one id begins so, or none of the newest 4 GB.
         """
-        found = search.find(self._catalog, name, self.iter_latest)
+        found = search.find(self._catalog, name, self.iter_latest, self.get_running_interactions)
         return None if found is None else self._open(found)
 
     def get_statistics(self, where: Filter = _ALL) -> dict[str, Json]:

@@ -23,7 +23,7 @@ class Kept(NamedTuple):
     path: Path
     """Below the base folder."""
     folder: str
-    """The first part of the path: `by_session`, `by_date`, `errors` or `archive`."""
+    """The first part of the path: `by_session`, `by_date`, `errors`, `archive` or `traces`."""
     date: str
     """The day that its calls started on."""
     size: int
@@ -49,6 +49,7 @@ def kept(base_dir: Path) -> list[Kept]:
         *_dated(base_dir, layout.BY_DATE, "*", _DATED),
         *_dated(base_dir, layout.ERRORS, "*", _DATED),
         *_dated(base_dir, layout.ARCHIVE, "*", _ARCHIVED),
+        *_dated(base_dir, layout.TRACES, "*", _DATED),
     ]
     return sorted(found, key=lambda file: (file.date, file.folder != layout.ARCHIVE, file.path))
 
@@ -72,6 +73,14 @@ def without_content(files: Iterable[Kept], settings: Settings, today: Date) -> l
     return [file for file in files if file.date < first and file.path.name.endswith((".json", ".json.gz"))]
 
 
+def forgotten(base_dir: Path, files: Iterable[Kept]) -> Iterator[Step]:
+    """Give what was counted of days that no file is left of."""
+    days = {file.date for file in files if "_all_interactions" in file.path.name}
+    for path in sorted((base_dir / layout.SUMMARIES).glob("????-??-??")):
+        if path.name not in days:
+            yield Step(path.relative_to(base_dir).as_posix(), DELETE, "its day is gone", path.stat().st_size)
+
+
 def _dated(base_dir: Path, folder: str, pattern: str, name: re.Pattern[str]) -> Iterator[Kept]:
     for path in (base_dir / folder).glob(pattern):
         found = name.match(path.name)
@@ -84,6 +93,10 @@ def _too_old(files: list[Kept], settings: Settings, today: Date) -> Iterator[Ste
         layout.BY_SESSION: settings.retention_days,
         layout.BY_DATE: settings.date_retention_days,
         layout.ERRORS: settings.error_retention_days,
+        # Their lines are pushed from where the last push stopped, so content can't be taken out: the whole file goes.
+        layout.TRACES: min(
+            settings.date_retention_days, settings.content_retention_days or settings.date_retention_days
+        ),
     }
     first = {folder: _first_day(today, count) for folder, count in days.items()}
     for file in files:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from ... import jsontext
-from ...errors import SealError, SettingError
+from ...errors import SealError
 from ...jsontext import Json
 from ...settings import Settings
+from .._keys import fernet
 from .arrays import Record, record
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ _MARK = b'":{"encrypted":"'
 
 def sealing(settings: Settings) -> Change:
     """Give what is done to a record before it is written."""
-    if not settings.encryption_keys():
+    keys = fernet(settings)
+    if keys is None:
         return _unchanged
-    fernet = _fernet(settings.encryption_keys())
-    return lambda whole: whole | {key: _sealed(whole[key], fernet) for key in CONTENT if whole.get(key) is not None}
+    return lambda whole: whole | {key: _sealed(whole[key], keys) for key in CONTENT if whole.get(key) is not None}
 
 
 def opening(settings: Settings) -> Change:
@@ -35,10 +36,10 @@ def opening(settings: Settings) -> Change:
 
     What it gives raises `SealError` when no key fits.
     """
-    if not settings.encryption_keys():
+    keys = fernet(settings)
+    if keys is None:
         return _unchanged
-    fernet = _fernet(settings.encryption_keys())
-    return lambda whole: whole | {key: _opened(whole, key, fernet) for key in CONTENT if is_sealed(whole.get(key))}
+    return lambda whole: whole | {key: _opened(whole, key, keys) for key in CONTENT if is_sealed(whole.get(key))}
 
 
 def opening_lines(settings: Settings) -> Callable[[Iterable[bytes]], Iterable[bytes]]:
@@ -54,15 +55,15 @@ def is_sealed(value: Json) -> bool:
     return isinstance(value, dict) and list(value) == [_SEALED] and isinstance(value[_SEALED], str)
 
 
-def _sealed(value: Json, fernet: MultiFernet) -> Json:
-    return value if is_sealed(value) else {_SEALED: fernet.encrypt(jsontext.dumps(value)).decode()}
+def _sealed(value: Json, keys: MultiFernet) -> Json:
+    return value if is_sealed(value) else {_SEALED: keys.encrypt(jsontext.dumps(value)).decode()}
 
 
-def _opened(whole: Record, key: str, fernet: MultiFernet) -> Json:
+def _opened(whole: Record, key: str, keys: MultiFernet) -> Json:
     from cryptography.fernet import InvalidToken
 
     try:
-        return jsontext.loads(fernet.decrypt(whole[key][_SEALED].encode()))
+        return jsontext.loads(keys.decrypt(whole[key][_SEALED].encode()))
     except InvalidToken:
         raise SealError(
             f"no key of encryption_key opens the {key} of record {whole.get('id')}: add the one that it was written "
@@ -73,16 +74,6 @@ def _opened(whole: Record, key: str, fernet: MultiFernet) -> Json:
 def _opened_line(line: bytes, change: Change) -> bytes:
     found = record(line)
     return line if found is None else jsontext.dumps(change(found))
-
-
-def _fernet(keys: Sequence[str]) -> MultiFernet:
-    try:
-        from cryptography.fernet import Fernet, MultiFernet
-    except ImportError:
-        raise SettingError(
-            "encryption_key needs the cryptography package: pip install 'spantape[encryption]'"
-        ) from None
-    return MultiFernet([Fernet(key.encode()) for key in keys])
 
 
 def _unchanged(whole: Record) -> Record:

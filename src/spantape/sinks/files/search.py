@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 
 from ...errors import QueryError
 from ...filter import Filter
-from . import arrays
+from . import arrays, layout
 from .arrays import Record
 from .catalog import Catalog
 from .fold import identity
@@ -19,31 +20,40 @@ _RECENT = re.compile(r"(last|err)(?:~(\d{1,9}))?")
 _RECENTLY = {"last": Filter(), "err": Filter(status="error")}
 
 
-def find(catalog: Catalog, name: str, latest: Callable[[Filter], Iterator[Record]]) -> Record | None:
+def find(
+    catalog: Catalog,
+    name: str,
+    latest: Callable[[Filter], Iterator[Record]],
+    running: Callable[[], Sequence[Record]],
+) -> Record | None:
     """Give the call that is meant by `last`, `err`, `last~2`, an id, or how one begins; None when there is none."""
     if recent := _RECENT.fullmatch(name):
         return next(islice(latest(_RECENTLY[recent[1]]), int(recent[2] or 0), None), None)
     if not name:
         raise QueryError("an empty id: give one, or how it begins, or `last`, `err`, `last~2` for two before the last")
-    return _with_id(catalog, name)
+    return _with_id(catalog, name, running())
 
 
-def _with_id(catalog: Catalog, start: str) -> Record | None:
+def _with_id(catalog: Catalog, start: str, running: Sequence[Record]) -> Record | None:
+    """Look among the calls that run and that have ended; one may have ended since it was seen to run."""
     sought = start.encode("utf-8", "surrogatepass")
+    live = {name: one for one in running if (name := str(one.get("id")).encode()).startswith(sought)}
+    runs = live.get(sought)
+    days = [layout.date_file(str(runs.get("timestamp"))[:10])] if runs is not None else catalog.dates()
     found: dict[bytes, bytes] = {}
-    for name, line in _newest_first(catalog, start):
+    for name, line in _newest_first(catalog, days, start):
         if name.startswith(sought):
             found.setdefault(name, line)
             if name == sought and _WHOLE.fullmatch(start):
                 break
-            if len(found) > 1:
-                raise QueryError(f"more than one id begins with {start!r}: {_listed(found)}; give more of it")
-    return arrays.record(next(iter(found.values()))) if found else None
+            _refuse_several(start, found.keys() | live.keys())
+    _refuse_several(start, found.keys() | live.keys())
+    return arrays.record(next(iter(found.values()))) if found else next(iter(live.values()), None)
 
 
-def _newest_first(catalog: Catalog, start: str) -> Iterator[tuple[bytes, bytes]]:
+def _newest_first(catalog: Catalog, days: Sequence[Path], start: str) -> Iterator[tuple[bytes, bytes]]:
     left = _MOST
-    for path in reversed(catalog.dates()):
+    for path in reversed(days):
         with catalog.opened(path) as files:
             for line in (line for lines in reversed(files) for line in lines.backwards()):
                 left -= len(line)
@@ -56,5 +66,7 @@ def _newest_first(catalog: Catalog, start: str) -> Iterator[tuple[bytes, bytes]]
                     yield name, line
 
 
-def _listed(found: dict[bytes, bytes]) -> str:
-    return ", ".join(name.decode("utf-8", "replace") for name in found)
+def _refuse_several(start: str, names: Collection[bytes]) -> None:
+    if len(names) > 1:
+        listed = ", ".join(name.decode("utf-8", "replace") for name in sorted(names))
+        raise QueryError(f"more than one id begins with {start!r}: {listed}; give more of it")

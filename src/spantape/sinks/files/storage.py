@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 from ... import jsontext
 from . import layout
-from .summaries import FOLDER, keep
+from .summaries import keep
 
 Storage: TypeAlias = dict[str, dict[str, int]]
 
 NAME = "storage"
 
-_KINDS = (layout.BY_SESSION, layout.BY_DATE, layout.ERRORS, layout.REAL_TIME, layout.ARCHIVE)
+_KINDS = (layout.BY_SESSION, layout.BY_DATE, layout.ERRORS, layout.REAL_TIME, layout.ARCHIVE, layout.TRACES)
 _LONG = 0.05
 _FOR = 200
 
@@ -27,14 +27,14 @@ def info(base_dir: Path) -> Storage:
 
     It takes long with many sessions: then the answer holds, for other processes too, for 200 times as long as it took.
     """
-    known = _known(base_dir / FOLDER / NAME)
+    known = _known(base_dir / layout.SUMMARIES / NAME)
     if known is not None:
         return known
     now, began = time.time(), time.perf_counter()
     found = {kind: _sum(base_dir / kind) for kind in _KINDS}
     took = time.perf_counter() - began
     if took > _LONG:
-        keep(base_dir / FOLDER, NAME, jsontext.dumps({"from": now, "to": now + took * _FOR, "info": found}))
+        keep(base_dir / layout.SUMMARIES, NAME, jsontext.dumps({"from": now, "to": now + took * _FOR, "info": found}))
     return found
 
 
@@ -55,7 +55,7 @@ def _sum(folder: Path) -> dict[str, int]:
 def _sizes(folder: str) -> Iterator[int]:
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith((".json", ".json.gz")):
+            if entry.name.endswith((".json", ".json.gz", ".jsonl")):
                 with suppress(FileNotFoundError):  # it may be moved to the archive at this moment
                     yield entry.stat().st_size
             elif entry.is_dir(follow_symlinks=False):

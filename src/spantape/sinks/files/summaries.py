@@ -20,13 +20,11 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from ... import jsontext
-from . import arrays, tally
+from . import arrays, layout, tally
 from .catalog import Catalog
 from .fold import folded, identity
 from .lines import NOWHERE, Lines
 from .tally import Counts, Fact
-
-FOLDER = ".summaries"
 
 _VERSION = f"2 {sys.byteorder}"
 _TAIL = 64
@@ -60,7 +58,7 @@ class Summaries:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._folder = catalog.base_dir / FOLDER
+        self._folder = catalog.base_dir / layout.SUMMARIES
         self._known: dict[Path, Summary] = {}
 
     def days(self) -> Iterator[tuple[str, Counts]]:

@@ -91,7 +91,7 @@ def plan(base_dir: Path, settings: Settings) -> list[Step]:
         for file in retention.without_content(left, settings, today)
         if archive.has_content(base_dir / file.path)
     ]
-    return [*gone, *expired, *_compressions(left)]
+    return [*gone, *retention.forgotten(base_dir, left), *expired, *_compressions(left)]
 
 
 def tidy(writer: FileWriter, settings: Settings) -> list[Step]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import SpanProcessor
-
     from ...settings import Settings
+    from .._lines import LineProcessor
 
 
-def processor(settings: Settings) -> SpanProcessor | None:
+def processor(settings: Settings) -> LineProcessor | None:
     """Give what writes the log; None when nobody asked for it."""
     if not (settings.jsonl or settings.log_calls):
         return None

@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import SpanProcessor
-
     from ...settings import Settings
+    from .._lines import LineProcessor
 
 FOLDER = "traces"
 
 
-def processor(settings: Settings, base_dir: Path) -> SpanProcessor | None:
+def processor(settings: Settings, base_dir: Path) -> LineProcessor | None:
     """Give what writes spans; None when nobody asked for it."""
     if not settings.traces:
         return None
-    from .._copies import unsaid, whole
     from .._lines import LineProcessor, Lines
+    from . import encoding
+    from .seal import sealing
     from .spans import lines
 
-    shown = whole if settings.file_content else unsaid  # what is sent of it later is for `otlp_content` to say
-    make = partial(lines, base_dir / FOLDER, settings.otlp_max_bytes)
-    return LineProcessor(lambda spans: make(list(map(shown, spans))), Lines(), settings)
+    change = encoding.said(sealing(settings)) if settings.file_content else encoding.silent
+    return LineProcessor(partial(lines, base_dir / FOLDER, settings.otlp_max_bytes, change), Lines(), settings)

@@ -16,6 +16,7 @@ class Marks:
     def __init__(self, folder: Path, address: str) -> None:
         self._path, self._address = folder / FILE, address
         self._all = _read(self._path)
+        self._all[address] = {name: end for name, end in self._mine().items() if (folder / name).exists()}
 
     def of(self, name: str) -> int:
         """Give how much of a file was sent."""

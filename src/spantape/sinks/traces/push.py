@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from ...errors import PushError
+from ...errors import PushError, SealError
+from ...settings import Settings
 from .._lines import alone
 from . import encoding
 from .marks import Marks
 from .post import NotTaken, Post, Refused
+from .seal import opening
 
 LOCK = ".push.lock"
 
@@ -34,26 +36,30 @@ class Line(NamedTuple):
     data: bytes
 
 
-def push(folder: Path, post: Post, *, force: bool, content: bool) -> Pushed:
-    """Send what was not sent yet; raises `PushError` where the receiver takes nothing now."""
+def push(folder: Path, post: Post, settings: Settings, *, force: bool) -> Pushed:
+    """Send what was not sent yet; raises `PushError` where the receiver takes nothing now, and `SealError`."""
     if not folder.is_dir():
         return Pushed()
+    change = encoding.said(opening(settings)) if settings.otlp_content else encoding.silent
     with alone(folder / LOCK):
         marks = Marks(folder, post.address)
         done = Pushed()
         for line in _lines(folder, (lambda _: 0) if force else marks.of):
             marks.put(line.name, line.end)  # before it is sent: who dies in between sends it never, rather than twice
             try:
-                done = _sent(done, line, post, content=content)
+                done = _sent(done, line, post, change)
+            except SealError:
+                marks.put(line.name, line.start)
+                raise
             except NotTaken as error:
                 marks.put(line.name, line.start)
                 raise PushError(f"{post.address} takes no spans now ({error}); {done.sent} were sent") from error
         return done
 
 
-def _sent(done: Pushed, line: Line, post: Post, *, content: bool) -> Pushed:
+def _sent(done: Pushed, line: Line, post: Post, change: encoding.Change) -> Pushed:
     try:
-        request = encoding.request(line.data, content=content)
+        request = encoding.request(line.data, change)
     except ValueError:
         return done._replace(damaged=done.damaged + 1)
     count = _count(request)

@@ -14,7 +14,9 @@ from ...moments import local
 from . import encoding
 
 
-def lines(folder: Path, most: int, spans: Sequence[ReadableSpan]) -> Iterator[tuple[Path, bytes]]:
+def lines(
+    folder: Path, most: int, change: encoding.Change, spans: Sequence[ReadableSpan]
+) -> Iterator[tuple[Path, bytes]]:
     """Give the lines of the sampled spans, those of one day together; what is not sampled is nobody's to send."""
     days: dict[str, list[ReadableSpan]] = {}
     for span in spans:
@@ -23,7 +25,7 @@ def lines(folder: Path, most: int, spans: Sequence[ReadableSpan]) -> Iterator[tu
     for day, group in days.items():
         with guard:
             for request in _requests(group, most):
-                yield folder / f"{day}.jsonl", encoding.line(request)
+                yield folder / f"{day}.jsonl", encoding.line(request, change)
 
 
 def _requests(spans: Sequence[ReadableSpan], most: int) -> Iterator[ExportTraceServiceRequest]:
