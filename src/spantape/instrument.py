@@ -9,13 +9,14 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .guard import guard, logger
 from .manual.desk import Desk, opens_by
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from opentelemetry.sdk.trace import SpanProcessor
 
     from .instrumentors._tape import Tape
@@ -85,6 +86,8 @@ def flush_files(timeout: float = 10.0) -> None:
 
 def recordings(base_dir: str | Path | None = None) -> Recordings:
     """Give what was recorded below a folder, by default the one that this process records to."""
+    from pathlib import Path
+
     from .settings import Settings
     from .sinks.files import Recordings
 

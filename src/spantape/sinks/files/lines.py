@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import takewhile
@@ -15,7 +13,6 @@ from typing import IO
 
 from ... import jsontext
 from . import arrays, layout
-from .lock import locked
 from .packed import Unpacked
 
 NOWHERE = -1
@@ -153,6 +150,8 @@ class Lines:
     @contextmanager
     def _quiet(self) -> Iterator[None]:
         """Keep writers out, if there are any and that can be had."""
+        from .lock import locked  # a command that only reads has no time for what it imports
+
         with ExitStack() as stack:
             if self._lock.exists() and not self.is_packed:
                 with suppress(OSError):
@@ -170,6 +169,9 @@ class Lines:
         if not self.is_packed:
             yield self._file
             return
+        import shutil
+        import tempfile
+
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as unpacked:
             self._seek(0)
             shutil.copyfileobj(self._file, unpacked, _BLOCK)

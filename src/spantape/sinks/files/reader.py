@@ -17,16 +17,15 @@ from ...jsontext import Json
 from ...settings import Settings
 from . import health, layout, search, statistics, storage, tally
 from .arrays import Record
-from .backup import Backup, backup
 from .catalog import Catalog
 from .fold import folded, identity
 from .lines import Lines
-from .presence import settle
 from .seal import opening, opening_lines
 from .summaries import Summaries
 
 if TYPE_CHECKING:
     from ...pricing.reprice import Repricing
+    from .backup import Backup
 
 Condition: TypeAlias = Callable[[], Mapping[str, Json] | None]
 
@@ -77,7 +76,7 @@ class Recordings:
 
     def iter_errors(self, date: str | None = None, days: int = 7, where: Filter = _ALL) -> Iterator[Record]:
         """Give the failed calls of one day, or without a date those of the last `days` days."""
-        settle(self.base_dir)
+        self._settle()
         if date is not None:
             return self._read([layout.error_file(layout.day(date))], where)
         first = Date.fromordinal(max(1, Date.today().toordinal() + 1 - _count("days", days)))
@@ -107,7 +106,7 @@ class Recordings:
 
     def get_running_interactions(self) -> list[Record]:
         """Give the calls that run at this moment (their content shortened), oldest first."""
-        settle(self.base_dir)
+        self._settle()
         return sorted(filter(_runs, self._read([layout.latest_file()], _ALL)), key=_when)
 
     def reprice(self, records: Iterable[Record] | None = None, **settings: Any) -> Repricing:
@@ -149,7 +148,14 @@ class Recordings:
         Raises:
             SpantapeError: There is nothing to copy, or `target` can't be used.
         """
+        from .backup import backup
+
         return backup(self.base_dir, Path(target))
+
+    def _settle(self) -> None:
+        from .presence import settle  # which imports what writes: too much for a command that only reads
+
+        settle(self.base_dir)
 
     def _counted(self, where: Filter) -> Iterator[tuple[str, tally.Counts]]:
         for path in _between(self._catalog.dates(), where):
