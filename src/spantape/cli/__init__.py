@@ -85,7 +85,9 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        spantape.main(prog_name="spantape", terminal_width=_width(), color=False if os.environ.get("NO_COLOR") else None)
+        spantape.main(
+            prog_name="spantape", terminal_width=_width(), color=False if os.environ.get("NO_COLOR") else None
+        )
     except SpantapeError as error:
         click.echo(f"spantape: {error}", err=True)
         sys.exit(_FAILED)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ..settings import Settings
 from . import _format as form
+from ._progress import bar
 
 GOOD, POOR, BAD = "ok", "look", "bad"
 _LIBRARIES = {"openai": (1, 3), "langchain-core": (0, 1), "opentelemetry-sdk": (1, 1)}
@@ -101,7 +102,8 @@ def _records(settings: Settings) -> Iterator[Finding]:
 
     folder = settings.base_dir.absolute()
     try:
-        settled, repaired = settle(folder), repair(folder)
+        with bar("repairing"):
+            settled, repaired = settle(folder), repair(folder)
     except OSError as error:
         yield Finding(
             BAD, "records", f"{folder} can't be repaired: {error}", "stop what holds it, or get the right to write"

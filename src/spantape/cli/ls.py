@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import click
 
 from ._columns import CALLS
@@ -17,4 +15,4 @@ from ._query import Query, query
 @output
 def command(calls: Query, number: int, output: Output) -> None:
     """List recorded calls, the newest first."""
-    output.emit(islice(calls.latest(), number or None), CALLS)
+    output.emit(calls.latest(number), CALLS)

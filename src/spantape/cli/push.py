@@ -8,6 +8,7 @@ from ..errors import PushError
 from ..settings import Settings
 from ..sinks.files.reader import Recordings
 from ._place import place
+from ._progress import bar
 
 
 @click.command("push")
@@ -24,5 +25,6 @@ def command(recordings: Recordings, endpoint: str | None, *, force: bool) -> Non
     target = otlp.endpoint(settings)
     if target is None:
         raise PushError("there is nowhere to send spans to: give --endpoint http://localhost:4318")
-    sent = push(recordings.base_dir / traces.FOLDER, Post(target), force=force, content=settings.otlp_content)
+    with bar("sending"):
+        sent = push(recordings.base_dir / traces.FOLDER, Post(target), force=force, content=settings.otlp_content)
     click.echo(f"{sent.sent} spans sent, {sent.refused} refused, {sent.damaged} lines that could not be read")

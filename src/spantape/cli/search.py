@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 import click
@@ -27,9 +26,8 @@ _PLACES = ("prompt", "response", "error_message")
 @output
 def command(calls: Query, text: str, number: int, output: Output) -> None:
     """Find the calls in which TEXT was said: prompts, responses, tools, errors; in upper or lower case."""
-    found = calls.latest(text=text)
     known = COLUMNS | {"where": plain("where"), "found": plain("found")._replace(flexible=True)}
-    output.emit(_excerpts(islice(found, number or None), text), _SHAPES, known)
+    output.emit(_excerpts(calls.latest(number, text=text), text), _SHAPES, known)
 
 
 def _excerpts(records: Iterator[Record], text: str) -> Iterator[Record]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ._groups import KEYS, counted, figures, grouped
+from ._groups import KEYS, counted, drawn, figures, grouped, told
 from ._output import Output, output
 from ._query import Query, query
 
@@ -15,11 +15,11 @@ from ._query import Query, query
 @output
 def command(calls: Query, key: str, output: Output) -> None:
     """Count calls, errors, tokens, cost and latency."""
-    found = [group.told(name, key) for name, group in grouped(calls.oldest(), key).items()]
+    found = told(grouped(calls.oldest(), key), key, lambda _: "calls")
     most = max((each["calls"] for each in found), default=0)
     shapes = {
-        100: f"{key},{counted(found)},failed,input_tokens,output_tokens,cost,p50_ms,p95_ms,bar",
-        60: f"{key},{counted(found)},failed,cost,p95_ms,bar",
+        115: f"{key},{counted(found)},failed,input_tokens,output_tokens,cost,p50_ms,p95_ms,p99_ms,{drawn(key)}",
+        60: f"{key},{counted(found)},failed,cost,p95_ms,{drawn(key)}",
         0: f"{key},{counted(found)},cost",
     }
     output.emit(found, shapes, figures(key, lambda group: (group["calls"], most)))

@@ -10,6 +10,7 @@ from ..sinks.files.reader import Recordings
 from . import _format as form
 from ._groups import money
 from ._place import place
+from ._progress import bar
 
 _UNHEALTHY = 4
 
@@ -18,7 +19,8 @@ _UNHEALTHY = 4
 @place
 def command(recordings: Recordings) -> None:
     """Say how much is recorded, what runs, how large it is, and whether more can be written."""
-    health, found = recordings.get_health_status(), recordings.get_statistics()
+    with bar("counting"):
+        health, found = recordings.get_health_status(), recordings.get_statistics()
     kinds = [(name, each) for name, each in found["storage_info"].items() if each["count"]]
     rows = {
         "folder": str(recordings.base_dir.absolute()),

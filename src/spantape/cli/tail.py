@@ -39,7 +39,7 @@ def command(calls: Query, number: int, form: str | None, *, follow: bool) -> Non
     told = _teller(form)
     # Looked at first: what comes while the latest are listed is new.
     known = dict.fromkeys(map(_key, islice(calls.recordings.iter_latest(), _MOST_KNOWN if follow else 0)))
-    latest = list(islice(calls.latest(), number))
+    latest = list(calls.latest(number)) if number else []
     if not latest and not follow:
         raise NothingFound("nothing found")
     news = (

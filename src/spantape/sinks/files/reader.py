@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date as Date  # noqa: N812 - `date` is the name of the parameter everywhere
 from datetime import datetime, timedelta, timezone
 from itertools import islice
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from .backup import Backup
 
 Condition: TypeAlias = Callable[[], Mapping[str, Json] | None]
+Watch: TypeAlias = Callable[[Iterable[bytes]], Iterable[bytes]]
 
 _ALL = Filter()
 _DAY = timedelta(days=1)
+_PACKED = 8
 
 
 class Recordings:
@@ -54,6 +56,16 @@ class Recordings:
     def damaged(self) -> int:
         """How much could not be read in the files that were read so far."""
         return sum(self._damaged.values())
+
+    def watch(self, watch: Watch) -> None:
+        """Have the lines of each file that is read from now on pass through `watch`, which gives them on."""
+        opened = self._opened_lines
+        self._opened_lines = lambda lines: opened(watch(lines))
+
+    def size(self, where: Filter = _ALL) -> int:
+        """Give about how many bytes there are to read for such calls."""
+        paths = _between(self._catalog.dates(), where)
+        return sum(_bytes(file) for path in paths for file in self._catalog.files(path))
 
     def iter_all(self, where: Filter = _ALL) -> Iterator[Record]:
         """Give all calls, day by day."""
@@ -190,6 +202,13 @@ def _is_new(line: bytes, seen: set[int]) -> bool:
     before = len(seen)
     seen.add(hash(name))
     return name is None or len(seen) > before
+
+
+def _bytes(file: Path) -> int:
+    """Give about how large a file is when it is unpacked; 0 when it is gone."""
+    with suppress(FileNotFoundError):
+        return file.stat().st_size * (_PACKED if file.suffix == ".gz" else 1)
+    return 0
 
 
 def _between(paths: Iterable[Path], where: Filter) -> list[Path]:
