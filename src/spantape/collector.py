@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import PushError
 from .instrument import flush_files, recordings
 
 if TYPE_CHECKING:
@@ -21,15 +20,7 @@ def push(endpoint: str | None = None, base_dir: str | Path | None = None, *, for
     Raises:
         PushError: There is nowhere to send to, or the receiver takes nothing now; what is left goes with the next push.
     """
-    from .settings import Settings
-    from .sinks import otlp, traces
-    from .sinks.traces.post import Post
-    from .sinks.traces.push import push as send
+    from .sinks.push import push as send
 
-    settings = Settings.load(otlp_endpoint=endpoint)
-    target = otlp.endpoint(settings)
-    if target is None:
-        raise PushError('there is nowhere to send spans to: give push(endpoint="http://localhost:4318")')
     flush_files()
-    folder = recordings(base_dir).base_dir / traces.FOLDER
-    return send(folder, Post(target), force=force, content=settings.otlp_content)
+    return send(recordings(base_dir).base_dir, endpoint, force=force)

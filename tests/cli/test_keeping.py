@@ -58,7 +58,7 @@ def test_push(tmp_path: Path) -> None:
 def test_push_needs_a_place(folder: Path) -> None:
     done = process("push", folder=folder)
     assert done.returncode == 1
-    assert "give --endpoint" in done.stderr
+    assert "give an endpoint" in done.stderr
 
 
 def test_a_price(folder: Path) -> None:

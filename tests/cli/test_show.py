@@ -26,7 +26,7 @@ user      question 3
 got       nothing
 """
 FOLDED = """\
-          … 2 messages as in the call before (00000000)
+          … 2 messages as in 00000000
 user      more
 assistant answer 1
 """

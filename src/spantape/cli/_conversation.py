@@ -147,7 +147,7 @@ def _sent(record: Record, before: Record | None, *, told: bool = True) -> Iterat
         return
     same = folded(record, before)
     if same and told:
-        yield Row("", f"… {same} messages as in the call before ({str((before or {}).get('id'))[:8]})", "bright_black")
+        yield Row("", f"… {same} messages as in {str((before or {}).get('id'))[:8]}", "bright_black")
     yield from map(_message, messages[same:])
 
 
