@@ -10,7 +10,7 @@ import pytest
 from cli_tree import environment
 
 
-def terminal(*words: str, folder: Path, columns: int = 80, **more: str) -> str:
+def terminal(*words: str, folder: Path, columns: int = 80, code: int = 0, **more: str) -> str:
     """Run the command in a terminal of a width, and give what stands there in the end."""
     pty = pytest.importorskip("pty")
     import fcntl
@@ -28,7 +28,7 @@ def terminal(*words: str, folder: Path, columns: int = 80, **more: str) -> str:
     ) as child:
         os.close(write)
         said = _all(read)
-        assert child.wait(60) == 0, said
+        assert child.wait(60) == code, said
     return said.replace("\r\n", "\n")
 
 

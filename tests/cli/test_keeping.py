@@ -12,19 +12,21 @@ from cli_tree import RECORDS, process, record, spantape, tree
 import spantape as tape
 from receivers import http_receiver
 
+YOUNG = {f"SPANTAPE_{name}RETENTION_DAYS": "15000" for name in ("", "DATE_", "ERROR_")}
+
 
 def test_clean_says_first_what_it_would_do(tmp_path: Path) -> None:
     folder = tree(tmp_path, [record(1, timestamp="2020-01-01T12:00:00+08:00")])
-    old = folder / "by_session" / "session_5" / "2020-01-01.json"
+    old = folder / "by_session" / "session_5" / "1970-01-02.json"
     (folder / "by_session" / "session_5" / "2026-11-21.json").rename(old)
-    plan = json.loads(spantape("clean", "--dry-run", "-o", "json", folder=folder))
-    assert [(each["action"], each["path"]) for each in plan] == [("delete", "by_session/session_5/2020-01-01.json")]
-    done = process("clean", folder=folder)
+    plan = json.loads(spantape("clean", "--dry-run", "-o", "json", folder=folder, **YOUNG))
+    assert [(each["action"], each["path"]) for each in plan] == [("delete", "by_session/session_5/1970-01-02.json")]
+    done = process("clean", folder=folder, **YOUNG)
     assert done.stderr.endswith("nothing was done: give --force to do it\n")
     assert old.exists()
-    assert spantape("clean", "--force", folder=folder)
+    assert spantape("clean", "--force", folder=folder, **YOUNG)
     assert not old.exists()
-    assert process("clean", folder=folder).stderr == "nothing to do\n"
+    assert process("clean", folder=folder, **YOUNG).stderr == "nothing to do\n"
 
 
 def test_backup(folder: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_tree import process, record, spantape, tree
+from cli_tree import real, record, spantape, tree
 
 from spantape.testing import ScriptedServer, completion
 
@@ -72,5 +72,5 @@ def test_a_run_in_two_currencies(tmp_path: Path) -> None:
         used = {"prompt_tokens": 1000, "completion_tokens": 0}
         server.replies(completion("a", model="yuan", usage=used), completion("b", model="dollar", usage=used))
         more = {"OPENAI_BASE_URL": server.url, "SPANTAPE_PRICES": str(tmp_path / "prices.json")}
-        done = process("run", "--", sys.executable, "-c", TWO_CALLS, folder=tmp_path, **more)
+        done = real("run", "--", sys.executable, "-c", TWO_CALLS, folder=tmp_path, **more)
     assert "¥3.00 + $2.00" in done.stderr

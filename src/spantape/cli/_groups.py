@@ -16,9 +16,10 @@ from ..filter import Record, began, latency_ms, status
 from ..sinks.files.tally import bucket, middle
 from . import _format as form
 from ._columns import Column, dig, number, plain
-from ._trend import Trend, compared
+from ._trend import TREND, Trend, compared
 
 _NOBODY = "–"
+_PARTS = (50, 95, 99)
 CLOCKS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
 _PATHS = {
     "model": "model",
@@ -76,7 +77,7 @@ class Group:
         for step in sorted(self.steps):
             left -= self.steps[step]
             if left <= 0:
-                return middle(step)
+                return round(middle(step), 1)
         return None
 
     def told(self, name: str, key: str) -> dict[str, Any]:
@@ -90,9 +91,7 @@ class Group:
             "output_tokens": round(self.received),
             "cost": dict(self.costs),
             "unpriced": round(self.unpriced),
-            "p50_ms": self.latency(0.5),
-            "p95_ms": self.latency(0.95),
-            "p99_ms": self.latency(0.99),
+            **{f"p{part}_ms": self.latency(part / 100) for part in _PARTS},
         }
 
 
@@ -139,11 +138,9 @@ def figures(key: str, most: Callable[[Record], tuple[float, float]]) -> dict[str
         "output_tokens": number("output_tokens", form.count),
         "cost": number("cost", money),
         "unpriced": number("unpriced", lambda count: str(count or "")),
-        "p50_ms": number("p50_ms", form.duration),
-        "p95_ms": number("p95_ms", form.duration),
-        "p99_ms": number("p99_ms", form.duration),
-        "trend": plain("trend")._replace(shown=lambda record: str(record["trend"])),
-        "bar": Column(lambda record: most(record)[0], lambda record: form.bar(*most(record))),
+        **{f"p{part}_ms": number(f"p{part}_ms", form.duration) for part in _PARTS},
+        "trend": TREND,
+        "bar": Column(lambda record: most(record)[0], lambda record: form.bar(*most(record)), picture=True),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..filter import Record, began
 from . import _format as form
 from ._columns import Column, dig, number, plain
-from ._trend import Trend
+from ._trend import TREND, Trend
 
 # What differs between two errors of one kind: ids, addresses, numbers.
 _VARIES = re.compile(r"0x[0-9a-f]+|\b(?=[\w-]*\d)[\w-]{12,}\b|\d+(?:\.\d+)?")
@@ -46,7 +46,7 @@ class Kind:
         failed, ended = began(self.sample), began(good)
         return good.get("model") == self.sample.get("model") and bool(failed and ended and ended < failed)
 
-    def told(self, trend: str) -> dict[str, Any]:
+    def told(self, trend: list[float]) -> dict[str, Any]:
         """Give the kind as a record."""
         return {
             "count": self.count,
@@ -62,7 +62,7 @@ class Kind:
 
 COLUMNS: dict[str, Column] = {
     "count": number("count", form.count),
-    "trend": plain("trend")._replace(shown=lambda record: str(record["trend"])),
+    "trend": TREND,
     "first": plain("first")._replace(shown=lambda record: form.clock(record.get("first"), day=True)),
     "last": plain("last")._replace(shown=lambda record: form.clock(record.get("last"), day=True)),
     "sample": plain("sample")._replace(shown=lambda record: str(record.get("sample"))[:8]),

@@ -53,7 +53,7 @@ class Output:
         first = next(iterator := iter(records), None)
         if first is None:
             raise NothingFound("nothing found")
-        found, chosen = chain([first], iterator), columns(self.fields or usual[max(usual)], known)
+        found, chosen = chain([first], iterator), columns(self.fields or _data(usual, known), known)
         if self.form in _WHOLE:
             _print(_WHOLE[self.form](found if self.fields is None else forms.picked(found, chosen)))
         elif self.form in _CELLS:
@@ -94,6 +94,12 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
     if wide > width:
         return set_cell_size(text, width - 1) + "…"
     return " " * (width - wide) + text if right else text + " " * (width - wide)
+
+
+def _data(usual: Shape, known: Mapping[str, Column]) -> str:
+    """Give all columns but pictures: a program reads the data that they show."""
+    every = usual[max(usual)].split(",")
+    return ",".join(name for name in every if name not in known or not known[name].picture)
 
 
 def _fitting(usual: Shape) -> str:

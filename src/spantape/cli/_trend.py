@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from . import _format as form
+from ._columns import Column
 
-_MOST = 512
-BARS = 8
+_MOST, _PARTS = 512, 8
 
 
 class Trend:
@@ -33,18 +33,21 @@ class Trend:
         places = self._counts
         return (min(places) * self._width, max(places) * self._width) if places else None
 
-    def bars(self, first: float, last: float, bars: int = BARS) -> str:
-        """Give a row of bars for a time."""
-        counts = [0.0] * bars
+    def parts(self, first: float, last: float) -> list[float]:
+        """Give how many there were in each part of a time."""
+        counts = [0.0] * _PARTS
         for place, counted in self._counts.items():
             share = (place * self._width - first) / (last - first) if last > first else 1
-            counts[min(bars - 1, max(0, round(share * (bars - 1))))] += counted
-        return form.spark(counts)
+            counts[min(_PARTS - 1, max(0, round(share * (_PARTS - 1))))] += counted
+        return [round(counted, 6) for counted in counts]
 
 
-def compared(trends: Iterable[Trend]) -> list[str]:
-    """Give the bars of several, over the time of all, so that they can be compared."""
+TREND = Column(lambda record: record["trend"], lambda record: form.spark(record["trend"]))
+
+
+def compared(trends: Iterable[Trend]) -> list[list[float]]:
+    """Give the parts of several, over the time of all, so that they can be compared."""
     every = list(trends)
     spans = [span for trend in every if (span := trend.span())]
     first, last = min((one for one, _ in spans), default=0), max((one for _, one in spans), default=0)
-    return [trend.bars(first, last) for trend in every]
+    return [trend.parts(first, last) for trend in every]

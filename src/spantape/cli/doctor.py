@@ -25,7 +25,7 @@ def command(*, tests: bool) -> None:
     """Say whether this environment would record: libraries, settings, folder, OTLP endpoint, neighbours."""
     settings = Settings.load()
     worst, silent = GOOD, not settings.enabled
-    for each in chain(findings(settings), self_test() if tests else ()):
+    for each in chain(findings(settings), self_test() if tests and settings.enabled else ()):
         click.echo(f"{click.style(each.state.ljust(5), fg=_COLOURS[each.state])}{each.about:<18} {each.found}")
         if each.advice:
             click.echo(f"{'':23} → {each.advice}")

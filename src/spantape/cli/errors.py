@@ -5,16 +5,19 @@ from __future__ import annotations
 import click
 
 from ..filter import Filter
+from ._columns import COLUMNS as CALLS
+from ._columns import Column, got
 from ._kinds import COLUMNS, find_good, kinds
 from ._output import Output, output
 from ._query import Query, query
 from ._trend import compared
 
 _CALLS = {
-    110: "id,date,status,model,session,latency,error,response",
-    60: "id,date,status,model,response",
-    0: "id,response",
+    110: "id,date,status,model,session,latency,error,message",
+    60: "id,date,status,model,message",
+    0: "id,message",
 }
+_MESSAGE = Column(lambda record: record.get("error_message"), got, flexible=True)
 _KINDS = {110: "count,trend,first,last,sample,good,models,error", 60: "count,trend,last,sample,error", 0: "count,error"}
 
 
@@ -27,7 +30,7 @@ def command(calls: Query, number: int, output: Output, *, grouped: bool) -> None
     """List what failed, the newest first."""
     status = calls.where.status or "error"
     if not grouped:
-        output.emit(calls.latest(number, status=status), _CALLS)
+        output.emit(calls.latest(number, status=status), _CALLS, CALLS | {"message": _MESSAGE})
         return
     found = kinds(calls.latest(status=status))[: number or None]
     find_good(found, Query(calls.recordings, Filter(status="ok")).latest())

@@ -26,6 +26,7 @@ _EVERY = 0.25
 _MOST_KNOWN = 10_000
 _LEAST = 10
 _WIDTHS = {"time": 8, "status": 9, "model": 16, "session": 10, "tokens": 10, "cost": 10, "latency": 7}
+_SHAPES = {100: tuple(_WIDTHS), 70: ("time", "status", "model", "cost", "latency"), 0: ("time", "status")}
 _PIPED = ("id", "time", "status", "model", "session", "tokens", "cost", "latency", "prompt", "response")
 
 
@@ -74,10 +75,11 @@ def _teller(form: str | None) -> Callable[[Record], str]:
 
 
 def _row(record: Record) -> str:
-    cells = [fitted(COLUMNS[name].shown(record), width, right=COLUMNS[name].right) for name, width in _WIDTHS.items()]
-    colour = COLUMNS["status"].style(record)
-    cells[1] = click.style(cells[1], fg=colour)
-    left = shutil.get_terminal_size().columns - sum(_WIDTHS.values()) - 2 * len(_WIDTHS)
+    width = shutil.get_terminal_size().columns
+    names = next(names for least, names in _SHAPES.items() if width >= least)
+    cells = [fitted(COLUMNS[name].shown(record), _WIDTHS[name], right=COLUMNS[name].right) for name in names]
+    cells[1] = click.style(cells[1], fg=COLUMNS["status"].style(record))
+    left = width - sum(_WIDTHS[name] + 2 for name in names)
     return "  ".join([*cells, fitted(COLUMNS["said"].shown(record), left)] if left > _LEAST else cells)
 
 

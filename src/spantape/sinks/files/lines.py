@@ -70,11 +70,11 @@ class Lines:
             return
         with self._seekable() as file:
             for number, line in enumerate(arrays.backwards(file, *self._tail(file))):
-                if arrays.is_frame(line):
-                    continue
                 if _is_whole(line) and (number or arrays.record(line) is not None):
                     self.damaged, seen, doubt = self.damaged + doubt, seen + 1, 0
                     yield line
+                elif arrays.is_frame(line):
+                    continue
                 elif not doubt:
                     doubt = 1
                 else:  # written by someone else, who does not write by line
