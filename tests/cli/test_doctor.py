@@ -11,7 +11,6 @@ from cli_tree import process, spantape
 
 from spantape.cli._self_test import CALLS
 
-
 ANOTHER = """
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_tree import FAILED, RECORDS, process, record, spantape, tree
+from cli_tree import FAILED, RECORDS, process, record, said, spantape, tree
+
+from spantape.cli._trend import Trend, compared
 
 
 def ids(*words: str, folder: Path) -> list[str]:
@@ -110,3 +113,46 @@ def test_a_session_as_a_list(folder: Path) -> None:
 @pytest.mark.parametrize("words", ["session none", "trace ffff", "search nowhere", "errors --model qwen-max"])
 def test_nothing_found(words: str, folder: Path) -> None:
     assert process(*words.split(), folder=folder).returncode == 3
+
+
+def test_a_search_says_who_said_it(tmp_path: Path) -> None:
+    call = {"type": "tool_call", "id": "1", "name": "get_weather", "arguments": {"city": "杭州"}}
+    spoken = [said("system", "Be KIND to all."), {"role": "assistant", "parts": [call]}]
+    folder = tree(tmp_path, [record(1, messages=spoken)])
+    found = [told("search", text, folder=folder)[0] for text in ("be kind", "杭州", "question")]
+    assert [(each["where"], each["found"]) for each in found] == [
+        ("system", "Be KIND to all."),
+        ("assistant", '[call get_weather {"city":"杭州"}]'),
+        ("prompt", "question 1"),
+    ]
+
+
+def test_the_nearest_good_calls_are_looked_for_once(tmp_path: Path) -> None:
+    def at(second: int, model: str, **more: Any) -> dict[str, Any]:
+        return record(second, model=model, **more)
+
+    bad = {"success": False, "status": "failed", "cost": None, "usage": None}
+    calls = [
+        at(1, "a"),
+        at(2, "b"),
+        at(3, "a", error_message="one", **bad),
+        at(4, "a"),
+        at(5, "a", error_message="two", **bad),
+        at(6, "b", error_message="three", **bad),
+        at(7, "b"),
+        at(8, "c", error_message="four", **bad),
+    ]
+    found = told("errors", "--group", folder=tree(tmp_path, calls))
+    good = {each["error"]: each["good"] for each in found}
+    assert good == {"one": calls[0]["id"], "two": calls[3]["id"], "three": calls[1]["id"], "four": None}
+
+
+def test_a_trend_takes_little_room() -> None:
+    trend, start = Trend(), datetime(2026, 1, 1, tzinfo=timezone.utc)
+    for hour in range(24 * 365):
+        trend.add(start + timedelta(hours=hour), 2)
+    (parts,) = compared([trend])
+    assert sum(parts) == 2 * 24 * 365
+    assert all(abs(part - inner) <= inner * 0.02 for part, inner in zip(parts[1:-1], [parts[3]] * 6, strict=True))
+    assert len(trend._counts) <= 512
+    assert compared([Trend()]) == [[0] * 8]

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -175,9 +176,10 @@ def self_test() -> Iterator[Finding]:
     """Make a call with each client library, in a process of its own, and look for its record."""
     from ._self_test import CALLS
 
-    for library in filter(_version, CALLS):
-        with bar(f"calling {library}"):
-            done = _called(library)
+    libraries = list(filter(_version, CALLS))
+    with bar("calling"), ThreadPoolExecutor() as pool:
+        every = list(pool.map(_called, libraries))
+    for library, done in zip(libraries, every, strict=True):
         if done.returncode == 0:
             yield Finding(GOOD, SELF_TEST, done.stdout.strip())
             continue

@@ -21,14 +21,13 @@ COLOURS = {
 
 
 class Column(NamedTuple):
-    """One column: `value` is the datum, `shown` its text, `style` its colour in a terminal; a picture has no datum."""
+    """One column: `value` is the datum, `shown` its text, `style` its colour in a terminal."""
 
     value: Callable[[Record], Any]
     shown: Callable[[Record], str]
     right: bool = False
     style: Callable[[Record], str] = lambda _: ""
     flexible: bool = False
-    picture: bool = False
 
 
 def dig(record: Record, path: str) -> Any:

@@ -122,6 +122,11 @@ def drawn(key: str) -> str:
     return "bar" if key in CLOCKS else "trend,bar"
 
 
+def amounts(found: Iterable[Mapping[str, Any]]) -> str:
+    """Give the columns that have what was spent, as numbers: one for each currency."""
+    return ",".join(dict.fromkeys(f"cost.{currency}" for each in found for currency in each["cost"])) or "cost"
+
+
 def money(costs: Mapping[str, float]) -> str:
     """Give amounts of several currencies."""
     return " + ".join(form.money(amount, currency) for currency, amount in costs.items()) or _NOBODY
@@ -140,7 +145,7 @@ def figures(key: str, most: Callable[[Record], tuple[float, float]]) -> dict[str
         "unpriced": number("unpriced", lambda count: str(count or "")),
         **{f"p{part}_ms": number(f"p{part}_ms", form.duration) for part in _PARTS},
         "trend": TREND,
-        "bar": Column(lambda record: most(record)[0], lambda record: form.bar(*most(record)), picture=True),
+        "bar": Column(lambda record: most(record)[0], lambda record: form.bar(*most(record))),
     }
 
 

@@ -19,7 +19,10 @@ from ._columns import COLUMNS, Column, columns
 from ._progress import room, say
 
 Shape: TypeAlias = Mapping[int, str]
-"""The columns of a list, by the least width of a terminal that has room for them."""
+"""The columns of a list, by the least width of a terminal that has room for them; a program gets the widest."""
+
+PIPED = sys.maxsize
+"""A width that no terminal has: the columns for programs, without pictures."""
 
 _WHOLE: dict[str, Callable[[Iterable[Record]], Iterator[str]]] = {"json": forms.json_lines, "jsonl": forms.jsonl_lines}
 _CELLS: dict[str, Callable[[Iterable[Record], Mapping[str, Column]], Iterator[str]]] = {
@@ -53,7 +56,7 @@ class Output:
         first = next(iterator := iter(records), None)
         if first is None:
             raise NothingFound("nothing found")
-        found, chosen = chain([first], iterator), columns(self.fields or _data(usual, known), known)
+        found, chosen = chain([first], iterator), columns(self.fields or usual[max(usual)], known)
         if self.form in _WHOLE:
             _print(_WHOLE[self.form](found if self.fields is None else forms.picked(found, chosen)))
         elif self.form in _CELLS:
@@ -94,12 +97,6 @@ def fitted(text: str, width: int, *, right: bool = False) -> str:
     if wide > width:
         return set_cell_size(text, width - 1) + "…"
     return " " * (width - wide) + text if right else text + " " * (width - wide)
-
-
-def _data(usual: Shape, known: Mapping[str, Column]) -> str:
-    """Give all columns but pictures: a program reads the data that they show."""
-    every = usual[max(usual)].split(",")
-    return ",".join(name for name in every if name not in known or not known[name].picture)
 
 
 def _fitting(usual: Shape) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from ..filter import Record
-from ._groups import CLOCKS, KEYS, Group, counted, drawn, figures, grouped, told
-from ._output import Output, output
+from ._groups import CLOCKS, KEYS, Group, amounts, counted, drawn, figures, grouped, told
+from ._output import PIPED, Output, output
 from ._query import Query, query
 
 
@@ -20,6 +20,7 @@ def command(calls: Query, key: str, output: Output) -> None:
     found = found if key in CLOCKS else sorted(found, key=lambda each: -_amount(each))
     most = max(map(_amount, found), default=0)
     shapes = {
+        PIPED: f"{key},{counted(found)},input_tokens,output_tokens,{amounts(found)},unpriced,trend",
         100: f"{key},{counted(found)},input_tokens,output_tokens,cost,unpriced,{drawn(key)}",
         60: f"{key},{counted(found)},cost,unpriced,{drawn(key)}",
         0: f"{key},cost",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ._groups import KEYS, counted, drawn, figures, grouped, told
-from ._output import Output, output
+from ._groups import KEYS, amounts, counted, drawn, figures, grouped, told
+from ._output import PIPED, Output, output
 from ._query import Query, query
 
 
@@ -17,8 +17,10 @@ def command(calls: Query, key: str, output: Output) -> None:
     """Count calls, errors, tokens, cost and latency."""
     found = told(grouped(calls.oldest(), key), key, lambda _: "calls")
     most = max((each["calls"] for each in found), default=0)
+    latencies = "p50_ms,p95_ms,p99_ms"
     shapes = {
-        115: f"{key},{counted(found)},failed,input_tokens,output_tokens,cost,p50_ms,p95_ms,p99_ms,{drawn(key)}",
+        PIPED: f"{key},{counted(found)},failed,input_tokens,output_tokens,{amounts(found)},unpriced,{latencies},trend",
+        115: f"{key},{counted(found)},failed,input_tokens,output_tokens,cost,{latencies},{drawn(key)}",
         60: f"{key},{counted(found)},failed,cost,p95_ms,{drawn(key)}",
         0: f"{key},{counted(found)},cost",
     }

@@ -19,6 +19,7 @@ NOWHERE = -1
 
 _BLOCK = 1024 * 1024  # with Python's default buffer of 8 KB, lines of 6 KB take five times as long
 _START, _ENDS = b'{"', (b"},\n", b"}\n")
+_WHOLE = (b"},", b"}")
 _IN_MEMORY = 16 * 1024 * 1024
 _WAIT = 2.0
 
@@ -70,8 +71,11 @@ class Lines:
             return
         with self._seekable() as file:
             for number, line in enumerate(arrays.backwards(file, *self._tail(file))):
-                if _is_whole(line) and (number or arrays.record(line) is not None):
-                    self.damaged, seen, doubt = self.damaged + doubt, seen + 1, 0
+                # as `_is_whole` says, which would take a tenth of the time that it takes to read the line
+                if line.startswith(_START) and line.endswith(_WHOLE) and (number or arrays.record(line) is not None):
+                    if doubt:
+                        self.damaged, doubt = self.damaged + doubt, 0
+                    seen += 1
                     yield line
                 elif arrays.is_frame(line):
                     continue
@@ -179,7 +183,7 @@ class Lines:
 
 
 def _is_whole(line: bytes) -> bool:
-    return line.startswith(_START) and line.endswith((b"},", b"}"))
+    return line.startswith(_START) and line.endswith(_WHOLE)
 
 
 def _last_block(file: IO[bytes]) -> tuple[int, bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date as Date  # noqa: N812 - `date` is the name of the parameter everywhere
 from datetime import datetime, timedelta, timezone
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -182,10 +182,9 @@ class Recordings:
                 yield from where.read(self._opened_lines(folded(files)))
 
     def _backwards(self, path: Path, where: Filter) -> Iterator[Record]:
-        seen: set[int] = set()
         with self._opened(path) as files:
-            lines = (line for file in reversed(files) for line in file.backwards())
-            yield from where.read(self._opened_lines(line for line in lines if _is_new(line, seen)))
+            lines = chain.from_iterable(file.backwards() for file in reversed(files))
+            yield from where.read(self._opened_lines(_newest(lines)))
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[list[Lines]]:
@@ -196,12 +195,15 @@ class Recordings:
                 self._damaged.update({lines.path: lines.damaged for lines in files})
 
 
-def _is_new(line: bytes, seen: set[int]) -> bool:
-    """Say whether no later line had the same id."""
-    name = identity(line)
-    before = len(seen)
-    seen.add(hash(name))
-    return name is None or len(seen) > before
+def _newest(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Give those that no later line has the same id as; lines come backwards."""
+    seen: set[int] = set()
+    for line in lines:
+        name = identity(line)
+        key = hash(name)
+        if name is None or key not in seen:
+            seen.add(key)
+            yield line
 
 
 def _bytes(file: Path) -> int:
