@@ -162,7 +162,9 @@ def _at_least(get: Callable[[Record], float | None]) -> Callable[[float], Test]:
 
 
 def _has_tags(tags: tuple[tuple[str, str], ...]) -> Test:
-    return lambda record: all(_text(_at(record, "metadata", key)) == value for key, value in tags)
+    return lambda record: all(
+        (found := _at(record, "metadata", key)) is not None and _text(found) == value for key, value in tags
+    )
 
 
 def _says(text: str) -> Test:
