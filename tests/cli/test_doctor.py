@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -69,6 +70,13 @@ def test_a_self_test_of_what_is_switched_off(tmp_path: Path) -> None:
     assert done.returncode == 6
     assert "nothing is recorded" in done.stdout
     assert "self-test" not in done.stdout
+
+
+def test_for_programs(tmp_path: Path) -> None:
+    done = process("doctor", "-o", "json", folder=tmp_path, OTEL_SDK_DISABLED="true")
+    assert done.returncode == 4
+    bad = [each for each in json.loads(done.stdout) if each["state"] != "ok"]
+    assert [(each["about"], each["advice"]) for each in bad] == [("OTEL_SDK_DISABLED", "unset OTEL_SDK_DISABLED")]
 
 
 def test_what_a_crash_has_left_behind(tmp_path: Path) -> None:

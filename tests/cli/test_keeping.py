@@ -42,6 +42,18 @@ def test_status(folder: Path) -> None:
     assert "calls     4, 1 failed\n" in told
     assert "cost      $0.00081\n" in told
     assert "running   0\n" in told
+    (told,) = json.loads(spantape("status", "-o", "json", folder=folder))
+    assert (told["total_interactions"], told["status"], told["cost"]) == (4, "healthy", {"USD": 0.00081})
+
+
+@pytest.mark.parametrize("words", ["export no/such/folder.json", "backup prices.json/copy"])
+def test_what_the_system_refuses(words: str, folder: Path) -> None:
+    """It is told in a line, without a traceback."""
+    (folder.parent / "prices.json").touch()
+    done = process(*words.replace("prices", "../prices").split(), folder=folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith("spantape: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_push(tmp_path: Path) -> None:

@@ -156,3 +156,9 @@ def test_a_trend_takes_little_room() -> None:
     assert all(abs(part - inner) <= inner * 0.02 for part, inner in zip(parts[1:-1], [parts[3]] * 6, strict=True))
     assert len(trend._counts) <= 512
     assert compared([Trend()]) == [[0] * 8]
+
+
+def test_no_more_than_asked_for(folder: Path) -> None:
+    assert [each["model"] for each in told("stats", "-n", "1", folder=folder)] == ["gpt-4o-mini"]
+    assert [each["user"] for each in told("cost", "--by", "user", "-n", "1", folder=folder)] == ["ada"]
+    assert [each["id"] for each in told("session", "5", "-n", "2", folder=folder)] == [RECORDS[1]["id"], FAILED["id"]]

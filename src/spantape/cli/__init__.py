@@ -88,6 +88,6 @@ def main() -> None:
         spantape.main(
             prog_name="spantape", terminal_width=_width(), color=False if os.environ.get("NO_COLOR") else None
         )
-    except SpantapeError as error:
+    except (SpantapeError, OSError) as error:
         click.echo(f"spantape: {error}", err=True)
         sys.exit(_FAILED)

@@ -76,6 +76,12 @@ def query(command: Callable[..., Any]) -> Callable[..., Any]:
     return place(run)
 
 
+def most(usual: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the option `-n`, as its `number`."""
+    limit = click.IntRange(0)
+    return click.option("-n", "number", type=limit, default=usual, show_default=True, help="How many; 0 is all.")
+
+
 def _read(given: dict[str, str | None]) -> Filter:
     try:
         return Filter.parse(**given)

@@ -9,7 +9,7 @@ from ._columns import COLUMNS as CALLS
 from ._columns import Column, got
 from ._kinds import COLUMNS, find_good, kinds
 from ._output import Output, output
-from ._query import Query, query
+from ._query import Query, most, query
 from ._trend import compared
 
 _CALLS = {
@@ -22,7 +22,7 @@ _KINDS = {110: "count,trend,first,last,sample,good,models,error", 60: "count,tre
 
 
 @click.command("errors")
-@click.option("-n", "number", type=click.IntRange(0), default=20, show_default=True, help="How many; 0 is all.")
+@most(20)
 @click.option("--group", "grouped", is_flag=True, help="A line for each kind, with a sample and the nearest good call.")
 @query
 @output

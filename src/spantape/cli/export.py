@@ -30,5 +30,5 @@ def command(calls: Query, path: Path, form: str | None, fields: str | None, *, f
     first = next(found, None)
     if first is None:
         raise NothingFound("nothing found")
-    number = _files.write(chain([first], found), path, chosen, fields)
-    click.echo(f"{number:,} calls, {size(path.stat().st_size)}: {path}")
+    written = _files.write(chain([first], found), path, chosen, fields)
+    click.echo(f"{written:,} calls, {size(path.stat().st_size)}: {path}")

@@ -6,11 +6,11 @@ import click
 
 from ._columns import CALLS
 from ._output import Output, output
-from ._query import Query, query
+from ._query import Query, most, query
 
 
 @click.command("ls")
-@click.option("-n", "number", type=click.IntRange(0), default=20, show_default=True, help="How many; 0 is all.")
+@most(20)
 @query
 @output
 def command(calls: Query, number: int, output: Output) -> None:

@@ -14,7 +14,7 @@ from ..transcript import text_of
 from ._columns import COLUMNS, plain
 from ._format import line
 from ._output import Output, output
-from ._query import Query, query
+from ._query import Query, most, query
 
 _AROUND = 40
 _SHAPES = {100: "id,date,status,model,session,where,found", 60: "id,time,where,found", 0: "id,found"}
@@ -24,7 +24,7 @@ _MESSAGES = ("messages", "output_messages")
 
 @click.command("search")
 @click.argument("text")
-@click.option("-n", "number", type=click.IntRange(0), default=20, show_default=True, help="How many; 0 is all.")
+@most(20)
 @query
 @output
 def command(calls: Query, text: str, number: int, output: Output) -> None:

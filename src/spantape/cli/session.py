@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
+
 import click
 
 from ..filter import Record
@@ -9,16 +12,18 @@ from ._columns import CALLS
 from ._conversation import conversation, lines
 from ._output import NothingFound, Output, output
 from ._progress import say
-from ._query import Query, query
+from ._query import Query, most, query
 
 
 @click.command("session")
 @click.argument("name", metavar="ID")
+@most(0)
 @query
 @output
-def command(calls: Query, name: str, output: Output) -> None:
+def command(calls: Query, name: str, number: int, output: Output) -> None:
     """Show a session as one conversation: of each call only what is new; with -o as a list of its calls."""
-    found = calls.session(name)
+    found: Iterable[Record] = calls.session(name)
+    found = deque(found, maxlen=number) if number else found  # the last of them
     if output.form is not None:
         output.emit(found, CALLS)
         return

@@ -18,7 +18,7 @@ from ..sinks.files.reader import Recordings
 from ._columns import COLUMNS, dig
 from ._forms import plain
 from ._output import NothingFound, fitted
-from ._query import Query, query
+from ._query import Query, most, query
 
 Key: TypeAlias = tuple[object, object]
 
@@ -31,7 +31,7 @@ _PIPED = ("id", "time", "status", "model", "session", "tokens", "cost", "latency
 
 
 @click.command("tail")
-@click.option("-n", "number", type=click.IntRange(0), default=10, show_default=True, help="How many of the latest.")
+@most(10)
 @click.option("-f", "--follow", is_flag=True, help="Go on with each call that begins or ends, until you press Ctrl-C.")
 @click.option("-o", "form", type=click.Choice(["table", "jsonl"]), help="Table in a terminal, else TSV.")
 @query
