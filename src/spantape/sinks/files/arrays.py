@@ -80,19 +80,25 @@ def lines_backwards(file: Path) -> Iterator[bytes]:
 
 
 def backwards(file: IO[bytes], position: int, rest: bytes) -> Iterator[bytes]:
-    """Give the lines of `rest` and of what stands before `position`, the last one first."""
+    """Give the lines of `rest` and of what stands before `position`, the last one first, each with its line break."""
+    first, *lines = _split(rest)
+    yield from reversed(lines)
     while position > 0:
-        rest, *lines = _split(rest)
-        yield from (line.rstrip(b"\n") for line in reversed(lines))
-        step = min(max(_BLOCK, len(rest)), position)
+        step = min(max(_BLOCK, len(first)), position)
         position -= step
         file.seek(position)
-        rest = file.read(step) + rest
-    yield from (line.rstrip(b"\n") for line in reversed(_split(rest)))
+        before = _split(file.read(step))
+        if before[-1].endswith(b"\n"):
+            before.append(first)
+        else:
+            before[-1] += first
+        first, *lines = before
+        yield from reversed(lines)
+    yield first
 
 
 def _split(data: bytes) -> list[bytes]:
-    """Give the lines, each with its end: in a quarter of the time that `bytes.split` takes."""
+    """Give the lines in a quarter of the time that `bytes.split` takes."""
     return io.BytesIO(data).readlines() or [b""]
 
 

@@ -19,7 +19,7 @@ NOWHERE = -1
 
 _BLOCK = 1024 * 1024  # with Python's default buffer of 8 KB, lines of 6 KB take five times as long
 _START, _ENDS = b'{"', (b"},\n", b"}\n")
-_WHOLE = (b"},", b"}")
+_WHOLE = (*_ENDS, b"},", b"}")
 _IN_MEMORY = 16 * 1024 * 1024
 _WAIT = 2.0
 
