@@ -63,7 +63,8 @@ def command(folder: Path, words: str) -> Run:
 
 
 def starts(folder: Path, rounds: int) -> Iterator[Target]:
-    command(folder, "ls --help")  # compiles
+    for words in STARTS:
+        command(folder, words)  # compiles what it imports
     more = []
     for _ in range(rounds * 3):
         bare = ran(folder, "-c", "pass").cpu
