@@ -98,7 +98,7 @@ class Masking:
 
     @cached_property
     def _marks(self) -> Sequence[tuple[Gate | None, Sequence[tuple[bytes, Sequence[bytes]]]]]:
-        """Of the detectors behind each gate, what one of is in every text that they find something in, by rarest letter."""
+        """By gate, and by its rarest letter: one of these is in every text that the detectors find anything in."""
         return [(gate, list(_by_rarest(detectors).items())) for gate, detectors in self._gates]
 
     @cached_property
