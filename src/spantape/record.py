@@ -25,15 +25,18 @@ _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 _NS_PER_MS = 1_000_000
 _VARIABLES = "prompt_variables"
 _EMPTY: Record = dict.fromkeys(KEYS)
+_service: tuple[Any, Json] = (None, None)
 _STATUSES = {"Timeout": "timeout", "Cancelled": "cancelled"}
 
 
-def record_of(span: ReadableSpan, *, verbatim: bool = False) -> Record:
-    """Give the record of the call that a span of ours tells, ended or still running.
+def record_of(span: ReadableSpan, found: Found | None = None, *, verbatim: bool = False) -> Record:
+    """Give the record of the call that a span of ours tells, ended or still running; `found` are its attributes.
 
     `verbatim` leaves the messages the JSON text that they are on the span, which only `jsontext.dumps` can read.
     """
-    found, end = attributes_of(span), span.end_time
+    end = span.end_time
+    if found is None:
+        found = attributes_of(span)
     record = _sorted(found)
     _identify(record, span)
     _time(record, span.start_time, end, found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK))
@@ -168,6 +171,13 @@ def _usage(usage: Record, found: Found) -> Record:
 
 
 def _source(code: Record, span: ReadableSpan) -> Record:
-    service = span.resource.attributes.get("service.name") if span.resource else None
-    named = service and not str(service).startswith("unknown_service")
-    return {"service": service, **code} if named else code
+    global _service  # noqa: PLW0603 - the spans of a process have one resource, and the SDK is slow to look into it
+    if _service[0] is not span.resource:
+        _service = span.resource, _named(span.resource)
+    service = _service[1]
+    return code if service is None else {"service": service, **code}
+
+
+def _named(resource: Any) -> Json:
+    service = resource.attributes.get("service.name") if resource else None
+    return None if not service or str(service).startswith("unknown_service") else service

@@ -62,10 +62,10 @@ class Background(Generic[T]):
 
     def put(self, item: T) -> None:
         """Take an item; safe in a finalizer, since nothing here waits for a lock that this very thread holds."""
-        self.buffer.put(item)
-        if self._closed or self.buffer.is_full():
+        is_due = self.buffer.put(item)
+        if self._closed or (is_due and self.buffer.is_full()):
             self._make_room()
-        self.stir(full=self.buffer.is_due())
+        self.stir(full=is_due)
 
     @property
     def lost(self) -> int:

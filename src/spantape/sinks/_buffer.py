@@ -49,19 +49,16 @@ class Buffer(Generic[T]):
         except IndexError:
             return None
 
-    def is_due(self) -> bool:
-        """Say whether it should be written now."""
-        return len(self._items) >= self._due or self.bytes >= self._due_bytes
-
     def is_full(self) -> bool:
         """Say whether nothing more should be put."""
         return len(self._items) >= self._full or self.bytes >= self._full_bytes
 
-    def put(self, item: T) -> None:
-        """Add an item."""
+    def put(self, item: T) -> bool:
+        """Add an item; say whether what is here should be written now, as it is when it is full."""
         weight = self._weigh(item)
         self._bytes.add(weight)
         self._items.append((item, weight, time.monotonic()))
+        return len(self._items) >= self._due or self._bytes.value >= self._due_bytes
 
     def take(self) -> deque[T]:
         """Take out the first ones: the more wait, the more go to each file at once."""

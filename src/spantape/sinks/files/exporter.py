@@ -35,16 +35,17 @@ class Ended:
 
     def __init__(self, span: ReadableSpan, rate: float = 1.0) -> None:
         self._span, self._rate = span, rate
+        self._found = attributes_of(span)
         self._made: Record | None = None
 
     def weight(self) -> int:
         """Give about how many bytes it takes in memory."""
-        return held_by(attributes_of(self._span))
+        return held_by(self._found)
 
     def record(self) -> Record:
         """Give the record, with its messages as they are on the span."""
         if self._made is None:
-            self._made = record_of(self._span, verbatim=True)
+            self._made = record_of(self._span, self._found, verbatim=True)
             sampling.tell(self._made["metadata"], self._rate)
         return self._made
 
