@@ -65,7 +65,11 @@ class Runs:
     def wait(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
         """Have a model's run wait for the layer beneath to tell it."""
         request = Request(endpoint, where, body, context=run.beginning(), began=time.time_ns())
-        run.waiting = Waiting(self._tape_of(endpoint), self._as_ours, request)
+        tape = self._tape_of(endpoint)
+        if run.block is not None and (run.parent is None or run.parent.block is not run.block):
+            run.call = run.block.told_by(tape, request)
+        if run.call is None:
+            run.waiting = Waiting(tape, self._as_ours, request)
         if run.parent is not None:
             run.prompt = run.parent.prompt
 
