@@ -1,8 +1,9 @@
-"""`Held`: a call of the layer beneath that tells what is around it: a framework's run, a block around a call by hand."""
+"""`Held`: a call of the layer beneath that tells what is around it: a framework's run, a call by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from opentelemetry.trace import Span
 
@@ -16,11 +17,13 @@ from ._tape import Tape
 
 
 class Held(Call):
-    """Ends when it is let go: with the run or block that it tells, which may still fail, or go on in spite of an error."""
+    """Ends when it is let go: with the run or block that it tells, which may still fail, or get over an error."""
 
     tells_run = True
     """Whether it is a framework's run that it tells: one in a block may tell itself."""
     in_block = False
+    spent: Callable[[Call], None] | None = None
+    """Is told when it is known what was used, where the run has ended before."""
 
     def __init__(self, tape: Tape, request: Request) -> None:
         self._how: str | None = None
@@ -53,7 +56,7 @@ class Held(Call):
         self.in_run = False
 
     def leave(self) -> None:
-        """Say that the block has been left: what goes on beneath will end the call, what has ended there ends it now."""
+        """Say that the block has been left: the call ends as what is beneath has ended, or with that, if it goes on."""
         self.in_block = False
         if self._has_ended and not self.in_run:
             self.note(self._failure)
@@ -97,6 +100,12 @@ class Held(Call):
         """Take the object that the caller gets: a framework has its own."""
         if not self.in_run:
             super().gave(answer)
+
+    def use(self, told: Mapping[str, Any]) -> None:
+        """Take note of the tokens that were used, and pass them on."""
+        super().use(told)
+        if self.spent is not None:
+            self.spent(self)
 
     def _answer(self) -> Attributes:
         answer = super()._answer()

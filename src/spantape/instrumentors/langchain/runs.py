@@ -12,6 +12,7 @@ from ...content import Attributes
 from ...context import NOTHING, capture
 from .._call import ABANDONED, Call
 from .._endpoint import Endpoint, Request
+from .._held import Held
 from .._mapping import nothing
 from .._neighbours import are_chats_counted_elsewhere
 from .._observer import INFERENCE
@@ -110,7 +111,9 @@ class Runs:
             shown.fail(error)
         elif shown is not None:
             shown.end(how)
-        if run.call is not None:
+        if isinstance(run.call, Held) and run.call.in_block:
+            run.call.spent = run.used  # it goes on
+        elif run.call is not None:
             run.used(run.call)
 
     def _tape_of(self, endpoint: Endpoint) -> Tape:
