@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import kinds
-from .errors import PushError
 from .instrument import flush_files, recordings, settings_at_hand
 
 if TYPE_CHECKING:
@@ -24,16 +23,10 @@ def push(endpoint: str | None = None, base_dir: str | Path | None = None, *, for
         PushError: There is nowhere to send to, or the receiver takes nothing now; what is left goes with the next push.
         SealError: What was said is encrypted, and there is no key that opens it.
     """
-    from .sinks import otlp, traces
-    from .sinks.traces.post import Post
-    from .sinks.traces.push import push as send
+    from .sinks.push import push as send
 
     settings = settings_at_hand()
     if endpoint is not None:
         settings = replace(settings, otlp_endpoint=kinds.URL.read("endpoint=", endpoint))
-    target = otlp.endpoint(settings)
-    if target is None:
-        raise PushError('there is nowhere to send spans to: give push(endpoint="http://localhost:4318")')
     flush_files()
-    folder = recordings(base_dir).base_dir / traces.FOLDER
-    return send(folder, Post(target), settings, force=force)
+    return send(recordings(base_dir).base_dir, settings, force=force)

@@ -32,7 +32,7 @@ CONTENT = PARTS | {
 _MESSAGES = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES})
 _MOST_OF_ERROR = 10_000
 _HIDDEN = "***"
-_BLOB = '"type":"blob"'
+_BLOB = b'"type":"blob"'
 _NUMBERS = frozenset({int, float, bool})
 _FILTERED = frozenset({semconv.METADATA, semconv.TOPIC})
 _IDS = frozenset(
@@ -128,8 +128,9 @@ class ContentPolicy:
             return None
         said = _unsaid_by(self.without_roles, name, value) if self.without_roles else value
         if self.filter is None and not isinstance(said, str):
-            text = jsontext.text(said)
-            if self._is_clean(text, key):
+            data = jsontext.dumps(said)
+            text = data.decode()
+            if self._is_clean(text, data, key):
                 return text  # nothing in it is to be changed, as in most calls
         clean = self._cleaned(name, said, key)
         if clean is None or isinstance(clean, str):
@@ -139,11 +140,11 @@ class ContentPolicy:
     def _masking_of(self, name: str) -> Masking | None:
         return self.masking.of_names if self.masking is not None and name in _IDS else self.masking
 
-    def _is_clean(self, text: str, key: str) -> bool:
-        """Say of JSON that nothing in it is to be changed."""
-        if len(text) > self.max_chars or _BLOB in text or (key and key in text):
+    def _is_clean(self, text: str, data: bytes, key: str) -> bool:
+        """Say of JSON, as text and as UTF-8, that nothing in it is to be changed."""
+        if len(text) > self.max_chars or _BLOB in data or (key and key in text):
             return False
-        return not may_hold_binary(text) and (self.masking is None or self.masking.is_clean(text))
+        return not may_hold_binary(text) and (self.masking is None or self.masking.is_clean(text, data))
 
     def _cleaned(self, name: str, value: Json, key: str) -> Json:
         try:

@@ -108,7 +108,7 @@ class Filter:
     @cached_property
     def _clues(self) -> tuple[Clue, ...]:
         exact = [self.model, self.provider, self.operation, self.user, self.session, self.agent, self.trace]
-        exact += [part for tag in self.tags for part in tag]
+        exact += [self.error_type, *(part for tag in self.tags for part in tag)]
         found = [_clue(value, exactly=True) for value in exact if value]
         return tuple(clue for clue in [*found, _clue(self.text or "", exactly=False)] if clue is not None)
 
@@ -162,7 +162,9 @@ def _at_least(get: Callable[[Record], float | None]) -> Callable[[float], Test]:
 
 
 def _has_tags(tags: tuple[tuple[str, str], ...]) -> Test:
-    return lambda record: all(str(_at(record, "metadata", key)) == value for key, value in tags)
+    return lambda record: all(
+        (found := _at(record, "metadata", key)) is not None and _text(found) == value for key, value in tags
+    )
 
 
 def _says(text: str) -> Test:
@@ -211,7 +213,10 @@ def _at(record: Record, *path: str) -> Json:
 
 
 def _text(value: Json) -> str:
-    return "" if value is None else str(value)
+    """Give a value as JSON has it, but a text without quotes."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else jsontext.text(value)
 
 
 def _clue(value: str, *, exactly: bool) -> Clue | None:

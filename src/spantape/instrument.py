@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .guard import guard, logger
@@ -13,6 +12,8 @@ from .manual.desk import Desk, opens_by
 from .recording import Recording
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .settings import Settings
     from .sinks.files import Recordings
 
@@ -74,6 +75,8 @@ def flush_files(timeout: float = 10.0) -> None:
 
 def recordings(base_dir: str | Path | None = None) -> Recordings:
     """Give what was recorded below a folder, by default the one that this process records to."""
+    from pathlib import Path
+
     from .sinks.files import Recordings
 
     place = _folder() if base_dir is None else Path(base_dir)

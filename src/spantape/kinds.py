@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Flag
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .errors import SettingError
-from .masking import MODES, Masking
+
+if TYPE_CHECKING:
+    from .masking import Masking
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -85,6 +87,8 @@ def _hosts(value: object) -> tuple[str, ...]:
 
 def _mask(value: object) -> Masking:
     """Read what is to be masked: what is named comes on top of the secrets."""
+    from .masking import Masking
+
     if isinstance(value, Masking):
         return value
     word = str(value).strip().lower()
@@ -99,6 +103,8 @@ def _mask(value: object) -> Masking:
 
 
 def _mode(value: object) -> str:
+    from .masking import MODES
+
     word = str(value).strip().lower()
     _must(word in MODES)
     return word

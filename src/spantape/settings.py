@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import kinds
 from .environment import Sources, environment, look_up
 from .errors import SettingError
 from .kinds import Capture, Kind, Secret
-from .masking import Masking
+
+if TYPE_CHECKING:
+    from .masking import Masking
 
 _OTEL_CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
@@ -240,6 +242,8 @@ class Settings:
 
     def masking(self) -> Masking | None:
         """Give what hides secrets and personal data; None when nothing is to be hidden."""
+        from .masking import Masking
+
         chosen = self.mask if self.mask is not None else Masking(("secrets",))
         mode, key = self.mask_mode or chosen.mode, self.mask_key or chosen.key
         return replace(chosen, mode=mode, key=key) if chosen.detectors else None

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from cli_tree import environment
 
 
-def terminal(*words: str, folder: Path, columns: int = 80, **more: str) -> str:
+def terminal(*words: str, folder: Path, columns: int = 80, code: int = 0, **more: str) -> str:
     """Run the command in a terminal of a width, and give what stands there in the end."""
+    given = environment(folder, TERM="xterm-256color", **more)
+    del given["COLUMNS"]
+    command = [sys.executable, "-m", "spantape", *words]
+    with opened(columns) as (read, write):
+        with subprocess.Popen(command, stdin=write, stdout=write, stderr=write, env=given, cwd=folder) as child:
+            os.close(write)
+            said = _all(read)
+        assert child.returncode == code, said
+    return said.replace("\r\n", "\n")
+
+
+@contextmanager
+def opened(columns: int) -> Iterator[tuple[int, int]]:
+    """Open a pseudo-terminal: the end that sees what is written, which is closed, and the end that is written to."""
     pty = pytest.importorskip("pty")
     import fcntl
     import struct
@@ -19,17 +36,10 @@ def terminal(*words: str, folder: Path, columns: int = 80, **more: str) -> str:
 
     read, write = pty.openpty()
     fcntl.ioctl(write, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    given = environment(folder, TERM="xterm-256color", **more)
-    del given["COLUMNS"]
-    import subprocess
-
-    with subprocess.Popen(
-        [sys.executable, "-m", "spantape", *words], stdin=write, stdout=write, stderr=write, env=given, cwd=folder
-    ) as child:
-        os.close(write)
-        said = _all(read)
-        assert child.wait(60) == 0, said
-    return said.replace("\r\n", "\n")
+    try:
+        yield read, write
+    finally:
+        os.close(read)
 
 
 def _all(source: int) -> str:
@@ -42,5 +52,4 @@ def _all(source: int) -> str:
         if not part:
             break
         parts.append(part)
-    os.close(source)
     return b"".join(parts).decode()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 DAY = "2026-11-21"
 ZONE = "UTC-8"  # POSIX for eight hours east of Greenwich, which every libc knows
@@ -113,13 +116,49 @@ def write(file: Path, records: list[dict[str, Any]]) -> None:
 
 
 def spantape(*words: str, folder: Path, code: int = 0, **more: str) -> str:
-    """Run the command as a process, and give what it printed."""
+    """Run the command, and give what it printed."""
     done = process(*words, folder=folder, **more)
     assert done.returncode == code, done.stderr
     return done.stdout
 
 
 def process(*words: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process would, but in this one: its goldens are of real processes."""
+    from spantape.cli import main
+
+    before, here = dict(os.environ), Path.cwd()
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in "oe"]
+    with (
+        mock.patch.object(sys, "argv", ["spantape", *words]),
+        mock.patch.object(sys, "stdin", io.StringIO()),
+        mock.patch.object(sys, "stdout", streams[0]),
+        mock.patch.object(sys, "stderr", streams[1]),
+    ):
+        try:
+            _become(environment(folder, **more), folder)
+            main()
+            code: object = 0
+        except SystemExit as end:
+            code = end.code or 0
+        finally:
+            _become(before, here)
+    told = []
+    for stream in streams:
+        stream.flush()
+        told.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(words, int(str(code)), *told)
+
+
+def _become(variables: dict[str, str], folder: Path) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
+    if hasattr(time, "tzset"):
+        time.tzset()
+    os.chdir(folder)
+
+
+def real(*words: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "spantape", *words],
         check=False,
@@ -133,4 +172,4 @@ def process(*words: str, folder: Path, **more: str) -> subprocess.CompletedProce
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("SPANTAPE_", "OTEL_", "LLM_"))}
-    return ours | {"SPANTAPE_BASE_DIR": str(folder), "TZ": ZONE, "NO_COLOR": "1", "COLUMNS": "80", **more}
+    return ours | {"SPANTAPE_BASE_DIR": str(folder), "TZ": ZONE, "NO_COLOR": "1", "COLUMNS": "80"} | more

@@ -35,3 +35,5 @@ def test_help_is_there_for_every_command(tmp_path: Path) -> None:
 
 def test_completion_of_the_shell(tmp_path: Path) -> None:
     assert "_spantape_completion" in spantape(folder=tmp_path, _SPANTAPE_COMPLETE="bash_source")
+    asked = {"_SPANTAPE_COMPLETE": "bash_complete", "COMP_CWORD": "1"}
+    assert spantape(folder=tmp_path, **asked, COMP_WORDS="spantape st") == "plain,stats\nplain,status\n"

@@ -11,7 +11,7 @@ from spantape.cli._difference import words
 
 TOLD = """\
 model     [-gpt-4o-mini-]{+gpt-4o+}
-temperature[-0.3-]{+0.9+}
+temperature [-0.3-]{+0.9+}
 top_p     {+0.5+}
 user      请写[-三-]{+四+}个 words
 assistant {+An answer.+}

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 from pathlib import Path
 
 import pytest
 from cli_tree import process, spantape
 
+from spantape.cli._self_test import CALLS
+
+ANOTHER = """
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+class Theirs(BaseInstrumentor):
+    instrumentation_dependencies = lambda self: ()
+    _instrument = _uninstrument = lambda self, **kwargs: None
+
+Theirs.__module__ = "acme.llm"
+Theirs().instrument()
+"""
+
 
 def test_all_is_well(tmp_path: Path) -> None:
     lines = spantape("doctor", "--self-test", folder=tmp_path).splitlines()
     assert all(line.startswith("ok ") for line in lines)
     assert any(line.split()[1] == "openai" for line in lines)
-    assert lines[-1].split()[1] == "self-test"
+    tests = [line.partition("self-test")[2].split() for line in lines if line.split()[1] == "self-test"]
+    assert [words[:6] for words in tests] == [["the", "hook", "of", one, "took", "hold:"] for one in CALLS]
     assert not list(tmp_path.rglob("*.json"))
 
 
@@ -52,7 +68,15 @@ def test_a_setting_that_cannot_be_used(tmp_path: Path) -> None:
 def test_a_self_test_of_what_is_switched_off(tmp_path: Path) -> None:
     done = process("doctor", "--self-test", folder=tmp_path, SPANTAPE_ENABLED="false")
     assert done.returncode == 6
-    assert "0 records of one call" in done.stdout
+    assert "nothing is recorded" in done.stdout
+    assert "self-test" not in done.stdout
+
+
+def test_for_programs(tmp_path: Path) -> None:
+    done = process("doctor", "-o", "json", folder=tmp_path, OTEL_SDK_DISABLED="true")
+    assert done.returncode == 4
+    bad = [each for each in json.loads(done.stdout) if each["state"] != "ok"]
+    assert [(each["about"], each["advice"]) for each in bad] == [("OTEL_SDK_DISABLED", "unset OTEL_SDK_DISABLED")]
 
 
 def test_what_a_crash_has_left_behind(tmp_path: Path) -> None:
@@ -61,4 +85,21 @@ def test_what_a_crash_has_left_behind(tmp_path: Path) -> None:
     torn.write_text('[\n{"id": "one"},\n{"id": "tw')
     assert "1 files were torn by a crash" in spantape("doctor", folder=tmp_path)
     assert torn.read_text() == '[\n{"id": "one"}\n]\n'
-    assert "torn" not in spantape("doctor", folder=tmp_path)
+    assert "no file is torn" in spantape("doctor", folder=tmp_path)
+
+
+def test_a_hook_that_does_not_take_hold(tmp_path: Path) -> None:
+    """A library that breaks says so by its own line, with what to do; the other is tested, and who else is there."""
+    package = tmp_path / "langchain_core"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('half installed')")
+    (tmp_path / "sitecustomize.py").write_text(ANOTHER)
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    done = process("doctor", "--self-test", folder=tmp_path, PYTHONPATH=path, LANGSMITH_TRACING="true")
+    assert done.returncode == 6
+    assert "the hook of openai took hold" in done.stdout
+    assert "; active, too: acme.llm\n" in done.stdout
+    assert "LangChain sends prompts and responses to LangSmith" in done.stdout
+    broken = done.stdout[done.stdout.index("a call of langchain-core was not recorded") :]
+    assert broken.splitlines()[0].endswith("ImportError: half installed")
+    assert "please report it" in broken.splitlines()[1]

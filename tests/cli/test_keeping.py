@@ -12,19 +12,21 @@ from cli_tree import RECORDS, process, record, spantape, tree
 import spantape as tape
 from receivers import http_receiver
 
+YOUNG = {f"SPANTAPE_{name}RETENTION_DAYS": "15000" for name in ("", "DATE_", "ERROR_")}
+
 
 def test_clean_says_first_what_it_would_do(tmp_path: Path) -> None:
     folder = tree(tmp_path, [record(1, timestamp="2020-01-01T12:00:00+08:00")])
-    old = folder / "by_session" / "session_5" / "2020-01-01.json"
+    old = folder / "by_session" / "session_5" / "1970-01-02.json"
     (folder / "by_session" / "session_5" / "2026-11-21.json").rename(old)
-    plan = json.loads(spantape("clean", "--dry-run", "-o", "json", folder=folder))
-    assert [(each["action"], each["path"]) for each in plan] == [("delete", "by_session/session_5/2020-01-01.json")]
-    done = process("clean", folder=folder)
+    plan = json.loads(spantape("clean", "--dry-run", "-o", "json", folder=folder, **YOUNG))
+    assert [(each["action"], each["path"]) for each in plan] == [("delete", "by_session/session_5/1970-01-02.json")]
+    done = process("clean", folder=folder, **YOUNG)
     assert done.stderr.endswith("nothing was done: give --force to do it\n")
     assert old.exists()
-    assert spantape("clean", "--force", folder=folder)
+    assert spantape("clean", "--force", folder=folder, **YOUNG)
     assert not old.exists()
-    assert process("clean", folder=folder).stderr == "nothing to do\n"
+    assert process("clean", folder=folder, **YOUNG).stderr == "nothing to do\n"
 
 
 def test_backup(folder: Path, tmp_path: Path) -> None:
@@ -40,6 +42,18 @@ def test_status(folder: Path) -> None:
     assert "calls     4, 1 failed\n" in told
     assert "cost      $0.00081\n" in told
     assert "running   0\n" in told
+    (told,) = json.loads(spantape("status", "-o", "json", folder=folder))
+    assert (told["total_interactions"], told["status"], told["cost"]) == (4, "healthy", {"USD": 0.00081})
+
+
+@pytest.mark.parametrize("words", ["export no/such/folder.json", "backup prices.json/copy"])
+def test_what_the_system_refuses(words: str, folder: Path) -> None:
+    """It is told in a line, without a traceback."""
+    (folder.parent / "prices.json").touch()
+    done = process(*words.replace("prices", "../prices").split(), folder=folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith("spantape: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_push(tmp_path: Path) -> None:
@@ -58,7 +72,7 @@ def test_push(tmp_path: Path) -> None:
 def test_push_needs_a_place(folder: Path) -> None:
     done = process("push", folder=folder)
     assert done.returncode == 1
-    assert "give --endpoint" in done.stderr
+    assert "give an endpoint" in done.stderr
 
 
 def test_a_price(folder: Path) -> None:

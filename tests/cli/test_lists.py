@@ -3,79 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_terminal import terminal
-from cli_tree import FAILED, RECORDS, process, record, spantape, tree
+from cli_tree import FAILED, RECORDS, process, record, said, spantape, tree
 
-GOLDEN = {
-    "sessions": """\
-session   calls  failed      cost  last                 said
-5             3       1  $0.00054  2026-11-21 12:00:03  question 3
-产品专员      1          $0.00027  2026-11-21 12:00:02  选择一款产品 🙂
-""",
-    "errors": """\
-id        date                 status  model        response
-fa11ed00  2026-11-21 12:00:03  429 ↻2  gpt-4o-mini  Error code: 429 - slow down
-""",
-    "errors --group": """\
-count  trend     last                 sample    error
-    1         █  2026-11-21 12:00:03  fa11ed00  openai.RateLimitError 429 rate …
-""",
-    "stats": """\
-model        calls  failed      cost  p95_ms  bar
-gpt-4o-mini      3       1  $0.00054    1.5s  ████████████
-qwen-max         1          $0.00027    1.5s  ████
-""",
-    "stats --by status": """\
-status   calls  failed      cost  p95_ms  bar
-success      3          $0.00081    1.5s  ████████████
-failed       1       1         –    1.5s  ████
-""",
-    "cost": """\
-day         calls  input_tokens  output_tokens      cost  unpriced  bar
-2026-11-21      4          3.0k            600  $0.00081            ████████████
-""",
-    "cost --by user": """\
-user   calls  input_tokens  output_tokens      cost  unpriced  bar
-ada        3          2.0k            400  $0.00054            ████████████
-grace      1          1.0k            200  $0.00027            ██████
-""",
-    "search 产品": """\
-id        time      where   found
-00000002  12:00:02  prompt  选择一款产品 🙂
-""",
-    "trace 0000000000000000000000000000000": """\
-id         when  status  latency  timeline              said
-00000000   +0ms  ok         1.5s  ██████▋               question 0 → answer 0
-00000001  +1.0s  ok         1.5s      ██████▋           more → answer 1
-00000002  +2.0s  ok         1.5s           ██████▋      选择一款产品 🙂 → 好的 …
-fa11ed00  +3.0s  429 ↻2     1.5s               ██████▋  question 3 → Error code…
-""",
-    "session 5": """\
-00000000  ok  gpt-4o-mini  2026-11-21 12:00:00  1.5s  $0.00027
-user      question 0
-assistant answer 0
-
-00000001  ok  gpt-4o-mini  2026-11-21 12:00:01  1.5s  $0.00027
-user      more
-assistant answer 1
-
-fa11ed00  429 ↻2  gpt-4o-mini  2026-11-21 12:00:03  1.5s  –
-user      question 3
-got       nothing
-why       openai.RateLimitError  429  rate  Error code: 429 - slow down
-
-""",
-}
-
-
-@pytest.mark.parametrize("words", GOLDEN)
-def test_a_terminal(words: str, folder: Path) -> None:
-    lines = terminal(*words.split(), folder=folder).splitlines()
-    assert [line.rstrip() for line in lines] == GOLDEN[words].splitlines()
+from spantape.cli._trend import Trend, compared
 
 
 def ids(*words: str, folder: Path) -> list[str]:
@@ -143,7 +78,7 @@ def test_errors_of_one_kind(tmp_path: Path) -> None:
     assert (most["first"], most["last"]) == ("2026-11-21T12:01:00+08:00", "2026-11-21T12:04:00+08:00")
     assert most["sample"] == calls[4]["id"]
     assert (most["good"], least["good"]) == (good["id"], None)
-    assert most["trend"] == "█ █  █ █"
+    assert (most["trend"], least["trend"]) == ([1, 0, 1, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0, 0, 1])
 
 
 @pytest.mark.parametrize(
@@ -178,3 +113,52 @@ def test_a_session_as_a_list(folder: Path) -> None:
 @pytest.mark.parametrize("words", ["session none", "trace ffff", "search nowhere", "errors --model qwen-max"])
 def test_nothing_found(words: str, folder: Path) -> None:
     assert process(*words.split(), folder=folder).returncode == 3
+
+
+def test_a_search_says_who_said_it(tmp_path: Path) -> None:
+    call = {"type": "tool_call", "id": "1", "name": "get_weather", "arguments": {"city": "杭州"}}
+    spoken = [said("system", "Be KIND to all."), {"role": "assistant", "parts": [call]}]
+    folder = tree(tmp_path, [record(1, messages=spoken)])
+    found = [told("search", text, folder=folder)[0] for text in ("be kind", "杭州", "question")]
+    assert [(each["where"], each["found"]) for each in found] == [
+        ("system", "Be KIND to all."),
+        ("assistant", '[call get_weather {"city":"杭州"}]'),
+        ("prompt", "question 1"),
+    ]
+
+
+def test_the_nearest_good_calls_are_looked_for_once(tmp_path: Path) -> None:
+    def at(second: int, model: str, **more: Any) -> dict[str, Any]:
+        return record(second, model=model, **more)
+
+    bad = {"success": False, "status": "failed", "cost": None, "usage": None}
+    calls = [
+        at(1, "a"),
+        at(2, "b"),
+        at(3, "a", error_message="one", **bad),
+        at(4, "a"),
+        at(5, "a", error_message="two", **bad),
+        at(6, "b", error_message="three", **bad),
+        at(7, "b"),
+        at(8, "c", error_message="four", **bad),
+    ]
+    found = told("errors", "--group", folder=tree(tmp_path, calls))
+    good = {each["error"]: each["good"] for each in found}
+    assert good == {"one": calls[0]["id"], "two": calls[3]["id"], "three": calls[1]["id"], "four": None}
+
+
+def test_a_trend_takes_little_room() -> None:
+    trend, start = Trend(), datetime(2026, 1, 1, tzinfo=timezone.utc)
+    for hour in range(24 * 365):
+        trend.add(start + timedelta(hours=hour), 2)
+    (parts,) = compared([trend])
+    assert sum(parts) == 2 * 24 * 365
+    assert all(abs(part - inner) <= inner * 0.02 for part, inner in zip(parts[1:-1], [parts[3]] * 6, strict=True))
+    assert len(trend._counts) <= 512
+    assert compared([Trend()]) == [[0] * 8]
+
+
+def test_no_more_than_asked_for(folder: Path) -> None:
+    assert [each["model"] for each in told("stats", "-n", "1", folder=folder)] == ["gpt-4o-mini"]
+    assert [each["user"] for each in told("cost", "--by", "user", "-n", "1", folder=folder)] == ["ada"]
+    assert [each["id"] for each in told("session", "5", "-n", "2", folder=folder)] == [RECORDS[1]["id"], FAILED["id"]]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_tree import environment, process
+from cli_tree import environment, real
 
 import spantape
 from spantape.testing import ScriptedServer
@@ -28,7 +28,7 @@ sys.exit(5)
 
 
 def run(*words: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    return process("run", *words, folder=folder, **more)
+    return real("run", *words, folder=folder, **more)
 
 
 def test_calls_are_recorded_and_told(tmp_path: Path) -> None:

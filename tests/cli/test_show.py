@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from cli_tree import FAILED, RECORDS, process, record, said, spantape, tree
@@ -26,7 +27,7 @@ user      question 3
 got       nothing
 """
 FOLDED = """\
-          … 2 messages as in the call before (00000000)
+          … 2 messages as in 00000000
 user      more
 assistant answer 1
 """
@@ -43,6 +44,13 @@ def test_a_call_by_its_name(name: str, folder: Path) -> None:
 
 def test_only_what_is_new(folder: Path) -> None:
     assert plain(spantape("show", "last~2", "--diff", "prev", folder=folder)).endswith(FOLDED)
+
+
+def test_only_what_is_new_since_any_call(folder: Path) -> None:
+    told = plain(spantape("show", "00000001", "--diff", "00000000", folder=folder))
+    assert told == plain(spantape("show", "00000001", "--diff", "prev", folder=folder))
+    assert "messages as in" not in spantape("show", "00000001", "--diff", "err", folder=folder)
+    assert process("show", "--diff", "ffff", folder=folder).returncode == 3
 
 
 @pytest.mark.parametrize(("name", "code"), [("ffff", 3), ("last~9", 3), ("err~1", 3), ("0000", 2), ("last~x", 3)])
@@ -121,9 +129,12 @@ def again(form: str, folder: Path) -> None:
         (folder / "said").write_text(spantape("show", "--request", folder=folder))
         return
     text = spantape("show", "--as", form, folder=folder)
-    words = [sys.executable, "-c", text] if form == "python" else ["sh", "-c", text]
     key = {"OPENAI_API_KEY": "from-the-environment", "PATH": "/usr/bin:/bin"}
-    subprocess.run(words, env=key, check=True, capture_output=True, timeout=60)
+    if form == "curl":
+        subprocess.run(["sh", "-c", text], env=key, check=True, capture_output=True, timeout=60)
+        return
+    with mock.patch.dict(os.environ, key):
+        exec(text, {})
 
 
 @pytest.mark.parametrize(

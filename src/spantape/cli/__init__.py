@@ -37,6 +37,7 @@ COMMANDS = {
     "demo": "Record a few calls to a built-in server, to see what there is to see.",
 }
 _FAILED = 1
+_NARROWEST, _USUAL, _WIDEST, _MARGIN = 50, 80, 100, 2
 
 
 class Commands(click.Group):
@@ -59,7 +60,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _WIDEST})
 @click.version_option(__version__, prog_name="spantape")
 def spantape() -> None:
     """From a failing call to its cause: look into what spantape has recorded.
@@ -69,13 +70,24 @@ def spantape() -> None:
     """
 
 
+def _width() -> int:
+    """Give how wide a page of help is; click asks `shutil` for it, which imports three ways to compress."""
+    try:
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+    except (OSError, ValueError):
+        columns = _USUAL
+    return max(_NARROWEST, min(columns, _WIDEST) - _MARGIN)
+
+
 def main() -> None:
     """Run the command."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        spantape.main(prog_name="spantape", color=False if os.environ.get("NO_COLOR") else None)
-    except SpantapeError as error:
+        spantape.main(
+            prog_name="spantape", terminal_width=_width(), color=False if os.environ.get("NO_COLOR") else None
+        )
+    except (SpantapeError, OSError) as error:
         click.echo(f"spantape: {error}", err=True)
         sys.exit(_FAILED)

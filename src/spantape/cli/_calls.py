@@ -10,12 +10,14 @@ from ..errors import QueryError
 from ..filter import Filter, Record, began
 from ..sinks.files.reader import Recordings
 from ._output import NothingFound
+from ._progress import bar
 
 
 def find(recordings: Recordings, name: str) -> Record:
     """Give the call that is meant: by the beginning of its id, `last`, `err`, or `last~2` for two before that."""
     try:
-        found = recordings.get(name)
+        with bar(f"looking for {name}"):
+            found = recordings.get(name)
     except QueryError as error:
         raise click.UsageError(str(error)) from error
     if found is None:

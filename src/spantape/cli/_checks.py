@@ -7,9 +7,12 @@ import os
 import platform
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +20,13 @@ from urllib.parse import urlsplit
 
 from ..settings import Settings
 from . import _format as form
+from ._progress import bar
 
 GOOD, POOR, BAD = "ok", "look", "bad"
-_LIBRARIES = {"openai": (1, 3), "langchain-core": (0, 1), "opentelemetry-sdk": (1, 1)}
+SELF_TEST = "self-test"
+_LIBRARIES = {"openai": (1, 3), "langchain-core": (0, 1), "langchain": (0, 1), "opentelemetry-sdk": (1, 1)}
+_LANGSMITH = ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2")
+_REPORT = "correct what is said above; if all else is ok, please report it with this output"
 _NEIGHBOURS = ("openai", "langchain", "llama", "litellm")
 _WAIT = 2.0
 _SKEW = 5.0
@@ -101,18 +108,21 @@ def _records(settings: Settings) -> Iterator[Finding]:
 
     folder = settings.base_dir.absolute()
     try:
-        settled, repaired = settle(folder), repair(folder)
+        with bar("repairing"):
+            settled, repaired = settle(folder), repair(folder)
     except OSError as error:
         yield Finding(
             BAD, "records", f"{folder} can't be repaired: {error}", "stop what holds it, or get the right to write"
         )
         return
     if settled:
-        yield Finding(
-            POOR, "records", f"{settled} calls were interrupted: their processes died", "see `spantape ls --errors`"
-        )
+        told = f"{settled} calls were interrupted: their processes died"
+        yield Finding(POOR, "records", told, "see `spantape ls --status interrupted`")
     if repaired:
-        yield Finding(POOR, "records", f"{len(repaired)} files were torn by a crash; they are whole again")
+        told = f"{len(repaired)} files were torn by a crash; they are whole again"
+        yield Finding(POOR, "records", told, "only what was being written is lost: see why the process died")
+    if not (settled or repaired):
+        yield Finding(GOOD, "records", "no file is torn, no call was interrupted since the last look")
 
 
 def _clock(settings: Settings) -> Iterator[Finding]:
@@ -123,6 +133,8 @@ def _clock(settings: Settings) -> Iterator[Finding]:
         skew = Path(file.name).stat().st_mtime - time.time()
         if abs(skew) > _SKEW:
             yield Finding(POOR, "clock", f"the file system's clock is {skew:+.0f} s off", "set the clocks by NTP")
+        else:
+            yield Finding(GOOD, "clock", f"{time.strftime('%Y-%m-%d %H:%M:%S %z')}, as on the disk")
 
 
 def _endpoint(settings: Settings) -> Iterator[Finding]:
@@ -155,33 +167,37 @@ def _neighbours(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
     )
     if others:
         yield Finding(GOOD, "beside", f"{', '.join(others)} installed, too: a call is still one record of ours")
+    if any(os.environ.get(name, "").lower() == "true" for name in _LANGSMITH):
+        told = "LangChain sends prompts and responses to LangSmith, too"
+        yield Finding(POOR, "beside", told, f"unset {' and '.join(_LANGSMITH)} if that is not wanted")
 
 
 def self_test() -> Iterator[Finding]:
-    """Make a call through the built-in server, in a process of its own, and look for its record."""
-    import subprocess
-    import sys
+    """Make a call with each client library, in a process of its own, and look for its record."""
+    from ._self_test import CALLS
 
+    libraries = list(filter(_version, CALLS))
+    with bar("calling"), ThreadPoolExecutor() as pool:
+        every = list(pool.map(_called, libraries))
+    for library, done in zip(libraries, every, strict=True):
+        if done.returncode == 0:
+            yield Finding(GOOD, SELF_TEST, done.stdout.strip())
+            continue
+        told = (done.stderr.strip().splitlines() or [""])[-1]
+        yield Finding(BAD, SELF_TEST, f"a call of {library} was not recorded: {told}", _REPORT)
+
+
+def _called(library: str) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as folder:
-        environment = {
-            **os.environ,
-            "SPANTAPE_BASE_DIR": folder,
-            "SPANTAPE_FILES": "true",
-            "OTEL_TRACES_EXPORTER": "none",
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "spantape.cli._self_test"],
-            env=environment,
+        here = {"SPANTAPE_BASE_DIR": folder, "SPANTAPE_FILES": "true", "SPANTAPE_SAMPLE_RATE": "1"}
+        return subprocess.run(  # noqa: S603 - a module of ours
+            [sys.executable, "-m", "spantape.cli._self_test", library],
+            env={**os.environ, **here, "OTEL_TRACES_EXPORTER": "none"},
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
-        told = (done.stderr.strip().splitlines() or [""])[-1]
-        if done.returncode == 0:
-            yield Finding(GOOD, "self-test", done.stdout.strip())
-        else:
-            yield Finding(BAD, "self-test", f"a call was not recorded: {told}", "please report it with this output")
 
 
 def _version(name: str) -> str | None:

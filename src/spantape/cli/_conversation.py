@@ -58,7 +58,7 @@ def lines(told: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
     """Give each row's lines, as label, text and colour; the label stands before the first one only."""
     for row in told:
         for number, text in enumerate(row.text.split("\n") or [""]):
-            yield (row.label if number == 0 else "").ljust(_LABEL), text, row.colour
+            yield (row.label if number == 0 else "").ljust(_LABEL if text else 0), text, row.colour
 
 
 def folded(record: Record, before: Record | None) -> int:
@@ -147,7 +147,7 @@ def _sent(record: Record, before: Record | None, *, told: bool = True) -> Iterat
         return
     same = folded(record, before)
     if same and told:
-        yield Row("", f"… {same} messages as in the call before ({str((before or {}).get('id'))[:8]})", "bright_black")
+        yield Row("", f"… {same} messages as in {str((before or {}).get('id'))[:8]}", "bright_black")
     yield from map(_message, messages[same:])
 
 

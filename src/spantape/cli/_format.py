@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 from .. import moments
@@ -12,7 +11,6 @@ _SYMBOLS = {"USD": "$", "CNY": "¥", "EUR": "€"}
 _NONE = "–"
 _BARS = " ▁▂▃▄▅▆▇█"
 _EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
-_BLANK = re.compile(r"\s+")
 
 
 def money(amount: object, currency: object = "USD") -> str:
@@ -59,7 +57,7 @@ def clock(timestamp: object, *, day: bool = False) -> str:
 
 def line(text: object) -> str:
     """Give a text on one line."""
-    return _BLANK.sub(" ", str(text)).strip() if text is not None else ""
+    return " ".join(str(text).split()) if text is not None else ""
 
 
 def size(number: float) -> str:

@@ -12,13 +12,15 @@ from functools import partial
 from typing import Any
 
 from .. import moments, sampling
-from ..filter import Record, latency_ms, status
+from ..filter import Record, began, latency_ms, status
 from ..sinks.files.tally import bucket, middle
 from . import _format as form
 from ._columns import Column, dig, number, plain
+from ._trend import TREND, Trend, compared
 
 _NOBODY = "–"
-_CLOCKS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
+_PARTS = (50, 95, 99)
+CLOCKS = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
 _PATHS = {
     "model": "model",
     "provider": "provider",
@@ -27,7 +29,7 @@ _PATHS = {
     "agent": "agent_key",
     "operation": "operation",
 }
-KEYS = (*_PATHS, "status", *_CLOCKS)
+KEYS = (*_PATHS, "status", *CLOCKS)
 
 
 @dataclass
@@ -42,22 +44,32 @@ class Group:
     unpriced: float = 0
     costs: defaultdict[str, float] = field(default_factory=partial(defaultdict, float))
     steps: defaultdict[int, float] = field(default_factory=partial(defaultdict, float))
+    trends: defaultdict[str, Trend] = field(default_factory=partial(defaultdict, Trend))
+    """Over time: calls, and the cost in each currency."""
 
     def add(self, record: Record) -> None:
         """Count a record, as many times as it stands for a call."""
         times = 1 / sampling.rate(record)
         self.recorded += 1
+        self._count("calls", times, record)
         self.calls += times
         self.failed += times * (status(record) not in {"success", "running"})
         self.sent += times * (dig(record, "usage.input_tokens") or 0)
         self.received += times * (dig(record, "usage.output_tokens") or 0)
-        if dig(record, "cost.total") is not None:
-            self.costs[str(dig(record, "cost.currency"))] += times * dig(record, "cost.total")
+        cost, currency = dig(record, "cost.total"), str(dig(record, "cost.currency"))
+        if cost is not None:
+            self.costs[currency] += times * cost
+            self._count(currency, times * cost, record)
         elif record.get("usage"):
             self.unpriced += times
         took = latency_ms(record)
         if took is not None:
             self.steps[bucket(took)] += times
+
+    def _count(self, what: str, number: float, record: Record) -> None:
+        moment = began(record)
+        if moment is not None:
+            self.trends[what].add(moment, number)
 
     def latency(self, part: float) -> float | None:
         """Give the latency in ms that `part` of the calls did not exceed; None when none is known."""
@@ -65,7 +77,7 @@ class Group:
         for step in sorted(self.steps):
             left -= self.steps[step]
             if left <= 0:
-                return middle(step)
+                return round(middle(step), 1)
         return None
 
     def told(self, name: str, key: str) -> dict[str, Any]:
@@ -79,8 +91,7 @@ class Group:
             "output_tokens": round(self.received),
             "cost": dict(self.costs),
             "unpriced": round(self.unpriced),
-            "p50_ms": self.latency(0.5),
-            "p95_ms": self.latency(0.95),
+            **{f"p{part}_ms": self.latency(part / 100) for part in _PARTS},
         }
 
 
@@ -90,13 +101,30 @@ def grouped(records: Iterable[Record], key: str) -> dict[str, Group]:
     groups: dict[str, Group] = {}
     for record in records:
         groups.setdefault(of(record), Group()).add(record)
-    ordered = sorted(groups.items()) if key in _CLOCKS else sorted(groups.items(), key=lambda item: -item[1].calls)
+    ordered = sorted(groups.items()) if key in CLOCKS else sorted(groups.items(), key=lambda item: -item[1].calls)
     return dict(ordered)
+
+
+def told(groups: Mapping[str, Group], key: str, what: Callable[[Group], str]) -> list[dict[str, Any]]:
+    """Give groups as records, with the trend of `calls` or of the cost in a currency."""
+    trends = compared(group.trends[what(group)] for group in groups.values())
+    every = zip(groups.items(), trends, strict=True)
+    return [group.told(name, key) | {"trend": trend} for (name, group), trend in every]
 
 
 def counted(found: Iterable[Mapping[str, Any]]) -> str:
     """Give the columns that say how many calls there were: two, where a part of them was recorded."""
     return "calls,recorded" if any(each["recorded"] != each["calls"] for each in found) else "calls"
+
+
+def drawn(key: str) -> str:
+    """Give the columns with pictures: rows that are times are a trend themselves."""
+    return "bar" if key in CLOCKS else "trend,bar"
+
+
+def amounts(found: Iterable[Mapping[str, Any]]) -> str:
+    """Give the columns that have what was spent, as numbers: one for each currency."""
+    return ",".join(dict.fromkeys(f"cost.{currency}" for each in found for currency in each["cost"])) or "cost"
 
 
 def money(costs: Mapping[str, float]) -> str:
@@ -115,15 +143,15 @@ def figures(key: str, most: Callable[[Record], tuple[float, float]]) -> dict[str
         "output_tokens": number("output_tokens", form.count),
         "cost": number("cost", money),
         "unpriced": number("unpriced", lambda count: str(count or "")),
-        "p50_ms": number("p50_ms", form.duration),
-        "p95_ms": number("p95_ms", form.duration),
+        **{f"p{part}_ms": number(f"p{part}_ms", form.duration) for part in _PARTS},
+        "trend": TREND,
         "bar": Column(lambda record: most(record)[0], lambda record: form.bar(*most(record))),
     }
 
 
 def _key(key: str) -> Callable[[Record], str]:
-    if key in _CLOCKS:
-        return lambda record: _time(record, _CLOCKS[key])
+    if key in CLOCKS:
+        return lambda record: _time(record, CLOCKS[key])
     if key == "status":
         return status
     path = _PATHS[key]

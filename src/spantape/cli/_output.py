@@ -16,9 +16,13 @@ import click
 from ..filter import Record
 from . import _forms as forms
 from ._columns import COLUMNS, Column, columns
+from ._progress import room, say
 
 Shape: TypeAlias = Mapping[int, str]
-"""The columns of a list, by the least width of a terminal that has room for them."""
+"""The columns of a list, by the least width of a terminal that has room for them; a program gets the widest."""
+
+PIPED = sys.maxsize
+"""A width that no terminal has: the columns for programs, without pictures."""
 
 _WHOLE: dict[str, Callable[[Iterable[Record]], Iterator[str]]] = {"json": forms.json_lines, "jsonl": forms.jsonl_lines}
 _CELLS: dict[str, Callable[[Iterable[Record], Mapping[str, Column]], Iterator[str]]] = {
@@ -82,7 +86,7 @@ def output(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(line)
+        say(line)
 
 
 def fitted(text: str, width: int, *, right: bool = False) -> str:
@@ -118,4 +122,5 @@ def _table(records: Iterable[Record], chosen: Mapping[str, Column], *, full: boo
         )
     for record in records:
         table.add_row(*[Text(column.shown(record), style=column.style(record)) for column in chosen.values()])
-    Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto").print(table)
+    with room():
+        Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto").print(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from ..errors import QueryError
 from ..filter import STATUSES, Filter, Record
 from ..sinks.files.reader import Recordings
 from ._place import place
+from ._progress import Meter, during, is_seen
 
 _OPTIONS = {
     "since": ("--since", "TIME", "From then on: 15m, 2h, 7d (ago), today, yesterday, or an ISO date."),
@@ -39,13 +41,26 @@ class Query:
     recordings: Recordings
     where: Filter
 
-    def latest(self, **more: Any) -> Iterator[Record]:
-        """Give them, the newest first; `more` narrows the filter."""
-        return self.recordings.iter_latest(replace(self.where, **more))
+    def latest(self, count: int = 0, **more: Any) -> Iterator[Record]:
+        """Give them, or so many of them, the newest first; `more` narrows the filter."""
+        where = replace(self.where, **more)
+        return self._told(islice(self.recordings.iter_latest(where), count or None), where)
 
     def oldest(self) -> Iterator[Record]:
         """Give them, day by day."""
-        return self.recordings.iter_all(self.where)
+        return self._told(self.recordings.iter_all(self.where), self.where)
+
+    def session(self, name: str) -> Iterator[Record]:
+        """Give those of a session."""
+        where = replace(self.where, session=name)
+        return during(self.recordings.iter_session(name, where=where), "reading")
+
+    def _told(self, records: Iterator[Record], where: Filter) -> Iterator[Record]:
+        if not is_seen():
+            return records
+        meter = Meter(self.recordings.size(where))
+        self.recordings.watch(meter.lines)
+        return during(records, "reading", meter.share)
 
 
 def query(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,6 +74,12 @@ def query(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, (flag, metavar, about) in reversed(_OPTIONS.items()):
         run = click.option(flag, f"by_{name}", metavar=metavar, help=about)(run)
     return place(run)
+
+
+def most(usual: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the option `-n`, as its `number`."""
+    limit = click.IntRange(0)
+    return click.option("-n", "number", type=limit, default=usual, show_default=True, help="How many; 0 is all.")
 
 
 def _read(given: dict[str, str | None]) -> Filter:

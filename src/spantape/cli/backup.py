@@ -9,6 +9,7 @@ import click
 from ..sinks.files.reader import Recordings
 from ._format import size
 from ._place import place
+from ._progress import bar
 
 
 @click.command("backup")
@@ -16,5 +17,6 @@ from ._place import place
 @place
 def command(recordings: Recordings, target: Path) -> None:
     """Copy all records into the new folder DEST, as of one moment, while recording goes on."""
-    made = recordings.backup(target)
+    with bar("copying"):
+        made = recordings.backup(target)
     click.echo(f"{made.files:,} files, {size(made.bytes)}: {made.path}")

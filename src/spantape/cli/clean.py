@@ -11,6 +11,7 @@ from ..settings import Settings
 from . import _format as form
 from ._columns import number, plain
 from ._output import Output, output
+from ._progress import bar
 
 _COLUMNS = {
     "action": plain("action"),
@@ -31,14 +32,16 @@ def command(folder: Path | None, output: Output, *, dry_run: bool, force: bool) 
 
     settings = Settings.load()
     base_dir = folder or settings.base_dir
-    plan = [step._asdict() for step in cleanup(base_dir, settings, dry_run=True)]
+    with bar("looking"):
+        plan = [step._asdict() for step in cleanup(base_dir, settings, dry_run=True)]
     if not plan:
         click.echo("nothing to do", err=True)
         return
     output.emit(plan, {0: "action,path,bytes,reason"}, _COLUMNS)
     if dry_run or not (force or _agreed(len(plan))):
         return
-    done = cleanup(base_dir, settings, force=force)
+    with bar("cleaning"):
+        done = cleanup(base_dir, settings, force=force)
     click.echo(f"done: {len(done)} files, {form.size(sum(step.bytes for step in done))}", err=True)
 
 

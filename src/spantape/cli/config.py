@@ -7,6 +7,7 @@ from enum import Flag
 import click
 
 from ..settings import found
+from ._columns import plain
 from ._output import Output, output
 
 
@@ -15,7 +16,7 @@ from ._output import Output, output
 def command(output: Output) -> None:
     """List the settings that a program started here would record with, and where each came from."""
     rows = ({"setting": name, "value": _plain(value), "from": source or "default"} for name, value, source in found({}))
-    output.emit(rows, {0: "setting,value,from"})
+    output.emit(rows, {0: "setting,value,from"}, {"value": plain("value")._replace(flexible=True)})
 
 
 def _plain(value: object) -> object:

@@ -21,7 +21,7 @@ def command(recordings: Recordings, one: str, other: str) -> None:
     found = list(changes(find(recordings, one), find(recordings, other)))
     for change in found:
         told = "".join(_marked(piece.sign, piece.text) for piece in change.pieces)
-        click.echo(f"{change.label:<10}{told}".replace("\n", "\n" + " " * 10))
+        click.echo(f"{change.label:<9} {told}".replace("\n", "\n" + " " * 10))
     if not found:
         click.echo("the calls are the same")
 

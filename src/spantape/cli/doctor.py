@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 
 import click
 
 from ..settings import Settings
-from ._checks import BAD, GOOD, POOR, findings, self_test
+from ._checks import BAD, GOOD, POOR, SELF_TEST, Finding, findings, self_test
+from ._output import Output, output
 
 _UNHEALTHY, _NOT_RECORDING = 4, 6
 _COLOURS = {GOOD: "green", POOR: "yellow", BAD: "red"}
@@ -15,16 +17,28 @@ _COLOURS = {GOOD: "green", POOR: "yellow", BAD: "red"}
 
 @click.command("doctor")
 @click.option(
-    "--self-test", "tests", is_flag=True, help="Make a call through the built-in server, and look for its record."
+    "--self-test",
+    "tests",
+    is_flag=True,
+    help="Make a call with each client library, without a network, and look for its record.",
 )
-def command(*, tests: bool) -> None:
+@output
+def command(output: Output, *, tests: bool) -> None:
     """Say whether this environment would record: libraries, settings, folder, OTLP endpoint, neighbours."""
     settings = Settings.load()
-    worst = GOOD
-    for each in [*findings(settings), *(self_test() if tests else ())]:
-        click.echo(f"{click.style(each.state.ljust(5), fg=_COLOURS[each.state])}{each.about:<12} {each.found}")
-        if each.advice:
-            click.echo(f"{'':17} → {each.advice}")
-        worst = BAD if BAD in {worst, each.state} else POOR if POOR in {worst, each.state} else GOOD
-    off = not settings.enabled or (tests and each.state == BAD)
-    sys.exit(_NOT_RECORDING if off else _UNHEALTHY if worst == BAD else 0)
+    found = []
+    for each in chain(findings(settings), self_test() if tests and settings.enabled else ()):
+        found.append(each)
+        if output.form is None:
+            _tell(each)
+    if output.form is not None:
+        output.emit([each._asdict() for each in found], {0: ",".join(Finding._fields)})
+    bad = {each.about for each in found if each.state == BAD}
+    silent = not settings.enabled or SELF_TEST in bad
+    sys.exit(_NOT_RECORDING if silent else _UNHEALTHY if bad else 0)
+
+
+def _tell(each: Finding) -> None:
+    click.echo(f"{click.style(each.state.ljust(5), fg=_COLOURS[each.state])}{each.about:<18} {each.found}")
+    if each.advice:
+        click.echo(f"{'':23} → {each.advice}")

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import click
 
-from ..filter import Filter, Record, began
-from ..sinks.files.reader import Recordings
-from ._kinds import COLUMNS, kinds
+from ..filter import Filter
+from ._columns import COLUMNS as CALLS
+from ._columns import Column, got
+from ._kinds import COLUMNS, find_good, kinds
 from ._output import Output, output
-from ._query import Query, query
+from ._query import Query, most, query
+from ._trend import compared
 
 _CALLS = {
-    110: "id,date,status,model,session,latency,error,response",
-    60: "id,date,status,model,response",
-    0: "id,response",
+    110: "id,date,status,model,session,latency,error,message",
+    60: "id,date,status,model,message",
+    0: "id,message",
 }
+_MESSAGE = Column(lambda record: record.get("error_message"), got, flexible=True)
 _KINDS = {110: "count,trend,first,last,sample,good,models,error", 60: "count,trend,last,sample,error", 0: "count,error"}
 
 
 @click.command("errors")
-@click.option("-n", "number", type=click.IntRange(0), default=20, show_default=True, help="How many; 0 is all.")
+@most(20)
 @click.option("--group", "grouped", is_flag=True, help="A line for each kind, with a sample and the nearest good call.")
 @query
 @output
 def command(calls: Query, number: int, output: Output, *, grouped: bool) -> None:
     """List what failed, the newest first."""
-    failed = calls.latest(status=calls.where.status or "error")
-    if grouped:
-        told = (kind.told(_good(calls.recordings, kind.sample)) for kind in kinds(failed)[: number or None])
-        output.emit(told, _KINDS, COLUMNS)
-    else:
-        output.emit(islice(failed, number or None), _CALLS)
-
-
-def _good(recordings: Recordings, failed: Record) -> Record | None:
-    """Give the call of the same model before a failed one that went well."""
-    model, until = failed.get("model"), began(failed)
-    return next(recordings.iter_latest(Filter(status="ok", model=str(model), until=until)), None) if model else None
+    status = calls.where.status or "error"
+    if not grouped:
+        output.emit(calls.latest(number, status=status), _CALLS, CALLS | {"message": _MESSAGE})
+        return
+    found = kinds(calls.latest(status=status))[: number or None]
+    find_good(found, Query(calls.recordings, Filter(status="ok")).latest())
+    trends = compared(kind.trend for kind in found)
+    output.emit((kind.told(trend) for kind, trend in zip(found, trends, strict=True)), _KINDS, COLUMNS)

@@ -10,7 +10,6 @@ import click
 from . import _files
 from ._format import size
 from ._output import NothingFound
-from ._progress import counted
 from ._query import Query, query
 
 
@@ -31,5 +30,5 @@ def command(calls: Query, path: Path, form: str | None, fields: str | None, *, f
     first = next(found, None)
     if first is None:
         raise NothingFound("nothing found")
-    number = _files.write(counted(chain([first], found), "calls"), path, chosen, fields)
-    click.echo(f"{number:,} calls, {size(path.stat().st_size)}: {path}")
+    written = _files.write(chain([first], found), path, chosen, fields)
+    click.echo(f"{written:,} calls, {size(path.stat().st_size)}: {path}")

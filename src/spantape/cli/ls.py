@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import click
 
 from ._columns import CALLS
 from ._output import Output, output
-from ._query import Query, query
+from ._query import Query, most, query
 
 
 @click.command("ls")
-@click.option("-n", "number", type=click.IntRange(0), default=20, show_default=True, help="How many; 0 is all.")
+@most(20)
 @query
 @output
 def command(calls: Query, number: int, output: Output) -> None:
     """List recorded calls, the newest first."""
-    output.emit(islice(calls.latest(), number or None), CALLS)
+    output.emit(calls.latest(number), CALLS)

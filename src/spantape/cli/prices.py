@@ -13,7 +13,7 @@ from ..filter import Record
 from . import _format as form
 from ._columns import Column, number, plain
 from ._groups import money
-from ._output import Output, output
+from ._output import PIPED, Output, output
 from ._query import Query, query
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MILLION = 1_000_000
 _SHAPES = {
+    PIPED: "model,provider,server,tier,from,to,when,input,output,cached,currency,source",
     100: "model,provider,server,tier,from,to,when,input,output,cached,source",
     60: "model,provider,when,input,output,source",
     0: "model,input,output",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ..errors import PushError
-from ..settings import Settings
 from ..sinks.files.reader import Recordings
 from ._place import place
+from ._progress import bar
 
 
 @click.command("push")
@@ -16,13 +15,10 @@ from ._place import place
 @place
 def command(recordings: Recordings, endpoint: str | None, *, force: bool) -> None:
     """Send the spans in `traces/` to a collector, ids and times unchanged, each at most once."""
-    from ..sinks import otlp, traces
-    from ..sinks.traces.post import Post
-    from ..sinks.traces.push import push
+    from ..settings import Settings
+    from ..sinks.push import push
 
     settings = Settings.load(otlp_endpoint=endpoint)
-    target = otlp.endpoint(settings)
-    if target is None:
-        raise PushError("there is nowhere to send spans to: give --endpoint http://localhost:4318")
-    sent = push(recordings.base_dir / traces.FOLDER, Post(target), settings, force=force)
+    with bar("sending"):
+        sent = push(recordings.base_dir, settings, force=force)
     click.echo(f"{sent.sent} spans sent, {sent.refused} refused, {sent.damaged} lines that could not be read")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import deque
+from collections.abc import Iterable
 
 import click
 
@@ -10,23 +11,26 @@ from ..filter import Record
 from ._columns import CALLS
 from ._conversation import conversation, lines
 from ._output import NothingFound, Output, output
-from ._query import Query, query
+from ._progress import say
+from ._query import Query, most, query
 
 
 @click.command("session")
 @click.argument("name", metavar="ID")
+@most(0)
 @query
 @output
-def command(calls: Query, name: str, output: Output) -> None:
+def command(calls: Query, name: str, number: int, output: Output) -> None:
     """Show a session as one conversation: of each call only what is new; with -o as a list of its calls."""
-    found = calls.recordings.iter_session(name, where=replace(calls.where, session=name))
+    found: Iterable[Record] = calls.session(name)
+    found = deque(found, maxlen=number) if number else found  # the last of them
     if output.form is not None:
         output.emit(found, CALLS)
         return
     before: Record | None = None
     for record in found:
         for label, text, colour in lines(conversation(record, before)):
-            click.echo(click.style(label, fg=colour or None, bold=bool(colour)) + text)
+            say(click.style(label, fg=colour or None, bold=bool(colour)) + text)
         before = record
     if before is None:
         raise NothingFound(f"no session {name} below {calls.recordings.base_dir}: `spantape sessions` lists them")

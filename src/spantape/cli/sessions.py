@@ -13,7 +13,7 @@ from . import _format as form
 from ._columns import Column, dig, number, plain
 from ._groups import money
 from ._output import Output, output
-from ._query import Query, query
+from ._query import Query, most, query
 
 _SHAPES = {
     100: "session,user,calls,failed,tokens,cost,first,last,said",
@@ -34,12 +34,12 @@ _COLUMNS: dict[str, Column] = {
 
 
 @click.command("sessions")
-@click.option("-n", "count", type=click.IntRange(0), default=20, show_default=True, help="How many; 0 is all.")
+@most(20)
 @query
 @output
-def command(calls: Query, count: int, output: Output) -> None:
+def command(calls: Query, number: int, output: Output) -> None:
     """List sessions: calls, errors, tokens, cost, and what was asked last."""
-    output.emit(islice(_sessions(calls.latest()), count or None), _SHAPES, _COLUMNS)
+    output.emit(islice(_sessions(calls.latest()), number or None), _SHAPES, _COLUMNS)
 
 
 def _sessions(records: Iterable[Record]) -> Iterable[Record]:

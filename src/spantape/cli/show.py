@@ -42,6 +42,13 @@ def _code(record: Record) -> str:
     return found[1].rstrip("\n")
 
 
+def _other(recordings: Recordings, record: Record, name: str | None) -> Record | None:
+    """Give the call that this one is compared to."""
+    if name is None:
+        return None
+    return before(recordings, record) if name == "prev" else find(recordings, name)
+
+
 _FORMS: dict[str, Callable[[Record], str]] = {"curl": _request.curl, "python": _request.python, "md": _markdown}
 
 
@@ -52,7 +59,7 @@ _FORMS: dict[str, Callable[[Record], str]] = {"curl": _request.curl, "python": _
 @click.option("-r", "--response", "form", flag_value="response", help="The response only.")
 @click.option("-x", "--code", "form", flag_value="code", help="The first block of code in the response.")
 @click.option("--as", "other", type=click.Choice(list(_FORMS)), help="To send it again, or to paste it.")
-@click.option("--diff", type=click.Choice(["prev"]), help="Fold what the call before in the session had, too.")
+@click.option("--diff", metavar="ID", help="Fold what that call had, too; `prev` is the one before in the session.")
 @place
 def command(recordings: Recordings, name: str, form: str | None, other: str | None, diff: str | None) -> None:
     """Show one call: what was sent, what came back, what it cost, why it failed."""
@@ -61,5 +68,5 @@ def command(recordings: Recordings, name: str, form: str | None, other: str | No
     if simple is not None:
         click.echo(simple(record))
         return
-    for label, text, colour in lines(rows(record, before(recordings, record) if diff else None)):
+    for label, text, colour in lines(rows(record, _other(recordings, record, diff))):
         click.echo(click.style(label, fg=colour or None, bold=bool(colour)) + text)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import click
 
-from ._groups import KEYS, counted, figures, grouped
-from ._output import Output, output
-from ._query import Query, query
+from ._groups import KEYS, amounts, counted, drawn, figures, grouped, told
+from ._output import PIPED, Output, output
+from ._query import Query, most, query
 
 
 @click.command("stats")
 @click.option("--by", "key", type=click.Choice(KEYS), default="model", show_default=True, help="What to group by.")
+@most(0)
 @query
 @output
-def command(calls: Query, key: str, output: Output) -> None:
+def command(calls: Query, key: str, number: int, output: Output) -> None:
     """Count calls, errors, tokens, cost and latency."""
-    found = [group.told(name, key) for name, group in grouped(calls.oldest(), key).items()]
-    most = max((each["calls"] for each in found), default=0)
+    found = told(grouped(calls.oldest(), key), key, lambda _: "calls")
+    top = max((each["calls"] for each in found), default=0)
+    latencies = "p50_ms,p95_ms,p99_ms"
     shapes = {
-        100: f"{key},{counted(found)},failed,input_tokens,output_tokens,cost,p50_ms,p95_ms,bar",
-        60: f"{key},{counted(found)},failed,cost,p95_ms,bar",
+        PIPED: f"{key},{counted(found)},failed,input_tokens,output_tokens,{amounts(found)},unpriced,{latencies},trend",
+        115: f"{key},{counted(found)},failed,input_tokens,output_tokens,cost,{latencies},{drawn(key)}",
+        60: f"{key},{counted(found)},failed,cost,p95_ms,{drawn(key)}",
         0: f"{key},{counted(found)},cost",
     }
-    output.emit(found, shapes, figures(key, lambda group: (group["calls"], most)))
+    output.emit(found[: number or None], shapes, figures(key, lambda group: (group["calls"], top)))

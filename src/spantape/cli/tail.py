@@ -18,7 +18,7 @@ from ..sinks.files.reader import Recordings
 from ._columns import COLUMNS, dig
 from ._forms import plain
 from ._output import NothingFound, fitted
-from ._query import Query, query
+from ._query import Query, most, query
 
 Key: TypeAlias = tuple[object, object]
 
@@ -26,11 +26,12 @@ _EVERY = 0.25
 _MOST_KNOWN = 10_000
 _LEAST = 10
 _WIDTHS = {"time": 8, "status": 9, "model": 16, "session": 10, "tokens": 10, "cost": 10, "latency": 7}
+_SHAPES = {100: tuple(_WIDTHS), 70: ("time", "status", "model", "cost", "latency"), 0: ("time", "status")}
 _PIPED = ("id", "time", "status", "model", "session", "tokens", "cost", "latency", "prompt", "response")
 
 
 @click.command("tail")
-@click.option("-n", "number", type=click.IntRange(0), default=10, show_default=True, help="How many of the latest.")
+@most(10)
 @click.option("-f", "--follow", is_flag=True, help="Go on with each call that begins or ends, until you press Ctrl-C.")
 @click.option("-o", "form", type=click.Choice(["table", "jsonl"]), help="Table in a terminal, else TSV.")
 @query
@@ -39,7 +40,7 @@ def command(calls: Query, number: int, form: str | None, *, follow: bool) -> Non
     told = _teller(form)
     # Looked at first: what comes while the latest are listed is new.
     known = dict.fromkeys(map(_key, islice(calls.recordings.iter_latest(), _MOST_KNOWN if follow else 0)))
-    latest = list(islice(calls.latest(), number))
+    latest = list(calls.latest(number)) if number else []
     if not latest and not follow:
         raise NothingFound("nothing found")
     news = (
@@ -74,10 +75,11 @@ def _teller(form: str | None) -> Callable[[Record], str]:
 
 
 def _row(record: Record) -> str:
-    cells = [fitted(COLUMNS[name].shown(record), width, right=COLUMNS[name].right) for name, width in _WIDTHS.items()]
-    colour = COLUMNS["status"].style(record)
-    cells[1] = click.style(cells[1], fg=colour)
-    left = shutil.get_terminal_size().columns - sum(_WIDTHS.values()) - 2 * len(_WIDTHS)
+    width = shutil.get_terminal_size().columns
+    names = next(names for least, names in _SHAPES.items() if width >= least)
+    cells = [fitted(COLUMNS[name].shown(record), _WIDTHS[name], right=COLUMNS[name].right) for name in names]
+    cells[1] = click.style(cells[1], fg=COLUMNS["status"].style(record))
+    left = width - sum(_WIDTHS[name] + 2 for name in names)
     return "  ".join([*cells, fitted(COLUMNS["said"].shown(record), left)] if left > _LEAST else cells)
 
 

@@ -14,6 +14,7 @@ from ..jsontext import Json
 Coerce: TypeAlias = Callable[[Any], Any]
 
 _SENTINELS = frozenset({"NotGiven", "Omit"})
+_DICTS = frozenset({dict})
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 _MOST_MODELS = 1024
 _models: set[type] = set()
@@ -62,6 +63,8 @@ def items(value: Any) -> list[Mapping[str, Any]]:
     """View the mappings and models in a list; everything else in it is left out."""
     if not isinstance(value, (list, tuple)):
         return []
+    if _DICTS.issuperset(map(type, value)):
+        return list(value)
     return [view for one in value if (view := one if type(one) is dict else fields(one)) is not _EMPTY]
 
 

@@ -61,31 +61,31 @@ class Watched:
     def __next__(self) -> Any:
         call = self._call
         # The client closes the response before its StopIteration or error gets here; that close is not the user's.
-        call.pulling, going = True, False
+        call.pulling = True
         try:
             chunk = next(self._inner)
-            going = True
-        finally:
             call.pulling = False
-            if not going:
+        finally:
+            if call.pulling:
                 _stopped(call)
-        call.chunks.append(chunk)
-        if len(call.chunks) >= call.room:
+        chunks = call.chunks
+        chunks.append(chunk)
+        if len(chunks) >= call.room:
             call.full()
         return chunk
 
     async def __anext__(self) -> Any:
         call = self._call
-        call.pulling, going = True, False
+        call.pulling = True
         try:
             chunk = await self._inner.__anext__()
-            going = True
-        finally:
             call.pulling = False
-            if not going:
+        finally:
+            if call.pulling:
                 _stopped(call)
-        call.chunks.append(chunk)
-        if len(call.chunks) >= call.room:
+        chunks = call.chunks
+        chunks.append(chunk)
+        if len(chunks) >= call.room:
             call.full()
         return chunk
 
@@ -117,6 +117,7 @@ def _is_hidden(call: Call, chunk: Any) -> bool:
 
 def _stopped(call: Call) -> None:
     """End the call by what its iterator has raised."""
+    call.pulling = False
     with guard:
         error = sys.exc_info()[1]
         if error is None or isinstance(error, (StopIteration, StopAsyncIteration)):

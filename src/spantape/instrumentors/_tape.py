@@ -97,9 +97,9 @@ class Tape:
 
     def looks_away(self) -> bool:
         """Say whether nobody would learn of a call that is made now."""
-        if capture() == NOTHING:
-            return True
-        if not self.leaves_out() or opened():
+        if opened():
+            return capture() == NOTHING
+        if not self.leaves_out():
             return False
         for observer in self.observers:  # noqa: SIM110 - a generator costs as much as all the rest of it
             if observer.is_on():

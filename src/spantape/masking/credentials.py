@@ -19,7 +19,7 @@ _KEY_BEGINS = r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
 _KEY_ENDS = r"-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
 _KEY_CUT = r"[A-Za-z0-9+/=:,\s\\]{0,16384}"
 _LONGEST_KEY = 65_536
-_MAY_LOGIN = rb":\\*/\\*/[^\s/#:@\"]{0,128}:[^\s/#\"]{1,256}@"  # a ? may be a character beyond ASCII
+_MAY_LOGIN = rb":\\*/\\*/[^\s/#:@\"]{0,512}:[^\s/#\"]{1,1024}@"  # in bytes; a ? may be a character beyond ASCII
 _MAY_PARAMETER = rb"(?i)=(?<=[dgenty]=)(?<=(?:word|sswd|[?&;]pwd|[?&;]sig|ture|oken|cret|[_-]key|ikey)=)"
 
 
@@ -129,7 +129,7 @@ CREDENTIALS = (
         r"|xapp-(?<![A-Za-z0-9]xapp-)\d-[A-Za-z0-9-]{16,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}",
         check=_has_digit,
         shape=_beginning("xoxa-", "xoxb-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-", "hooks.slack.com/"),
-        marks=("xox", "xapp-", "hooks.slack.com"),
+        marks=(*(f"xox{kind}-" for kind in "abeoprs"), "xapp-", "/services/"),
         gate=_has_token,
     ),
     Detector(

@@ -12,6 +12,8 @@ _ESCAPE = r"\\{1,16}(?:u([0-9A-Fa-f]{4})|([\"/bfnrt]))"
 """Of JSON in JSON in JSON, too, where the backslashes double each time."""
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _HIDES = rb"\\(?:u00|u[fF]{2}|u[0-9A-Fa-f]{4}[0-9+(-]|[bf][0-9+(]|/)"
+_UNUSUAL = rb"\\[^\"nrt\\]"
+"""Prose in JSON has escape sequences for quotes and line ends alone: to see that takes half of the time."""
 _WIDE_DIGITS = "０１２３４５６７８９"
 _MORE_DIGITS = "(?:[ -]?[０-９]){2}"
 _FULL_WIDTH = "[\uff0b-\uff5a]"
@@ -34,7 +36,7 @@ class View:
 
 def has_escapes(data: bytes) -> bool:
     """Say whether a text, as it is seen, has escape sequences that may hide what is looked for."""
-    return glance(_HIDES).search(data) is not None
+    return glance(_UNUSUAL).search(data) is not None and glance(_HIDES).search(data) is not None
 
 
 def is_wide(text: str) -> bool:

@@ -298,7 +298,7 @@ def test_large_batches_go_in_parts(server: ScriptedServer, receiver: Received) -
 def test_headers_and_nowhere_to_send_to(
     memory: InMemorySpanExporter, server: ScriptedServer, receiver: Received, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(spantape.PushError, match=r"push\(endpoint="):
+    with pytest.raises(spantape.PushError, match="give an endpoint"):
         spantape.push()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=abc")

@@ -23,34 +23,32 @@ class Join:
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
-        self._kinds: tuple[Any, Any, Any] | None = None
+        self._kinds: tuple[Any, Any, Any] = (None, None, None)
 
     def add(self, chunks: Iterable[Any]) -> None:
-        """Take the next chunks, the client's objects or plain JSON."""
-        for chunk in chunks:
-            piece = self._piece(chunk)
-            if piece is None:
-                self._add(chunk)
-            else:
-                self._choices[0].content.append(piece)
+        """Take the next chunks, the client's objects or plain JSON.
 
-    def _piece(self, chunk: Any) -> str | None:
-        """Give the text of a chunk that has text for the first choice and nothing else, as nearly all have.
-
-        Looked at by attributes, without a call: a stream's chunks are what an application has most of.
+        Nearly all have text for the first choice and nothing else. Those are looked at by attributes, without a call: a
+        stream's chunks are what an application has most of.
         """
-        if self._kinds is None or type(chunk) is not self._kinds[0] or chunk.usage:
-            return None
-        choices = chunk.choices
-        if type(choices) is not list or len(choices) != 1:
-            return None
-        choice = choices[0]
-        if type(choice) is not self._kinds[1] or choice.index != 0 or choice.finish_reason or choice.__pydantic_extra__:
-            return None
-        delta = choice.delta
-        if type(delta) is not self._kinds[2] or delta.role or delta.tool_calls or delta.refusal or delta.function_call:
-            return None
-        return delta.content if type(delta.content) is str and not delta.__pydantic_extra__ else None
+        for chunk in chunks:
+            whole, part, inner = self._kinds
+            if (
+                type(chunk) is whole
+                and not chunk.usage
+                and type(choices := chunk.choices) is list
+                and len(choices) == 1
+                and type(choice := choices[0]) is part
+                and choice.index == 0
+                and not (choice.finish_reason or choice.__pydantic_extra__)
+                and type(delta := choice.delta) is inner
+                and not (delta.role or delta.tool_calls or delta.refusal or delta.function_call)
+                and type(text := delta.content) is str
+                and not delta.__pydantic_extra__
+            ):
+                self._choices[0].content.append(text)
+            else:
+                self._add(chunk)
 
     def _add(self, chunk: Any) -> None:
         body = fields(chunk)
@@ -60,7 +58,7 @@ class Join:
         for position, choice in enumerate(choices if isinstance(choices, (list, tuple)) else ()):
             self._add_choice(fields(choice), position)
         if 0 in self._choices and self._top.get("model") and hasattr(chunk, "__pydantic_extra__"):
-            self._kinds = _kinds(chunk)
+            self._kinds = _kinds(chunk) or self._kinds
 
     def body(self) -> dict[str, Json]:
         """Give the response so far."""
@@ -78,7 +76,7 @@ class Join:
 
 
 def _kinds(chunk: Any) -> tuple[Any, Any, Any] | None:
-    """Give the classes of a typed chunk, its choice and its delta; None unless they have what `_piece` looks at."""
+    """Give the classes of a typed chunk, its choice and its delta; None unless they have what `add` looks at."""
     choices = fields(chunk).get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     delta = getattr(choice, "delta", None)

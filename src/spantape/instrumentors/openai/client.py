@@ -129,8 +129,7 @@ class PostParser:
             if not self.call.is_answered:  # to ask a model whether it is a stream takes its time
                 self._look_at(parsed)
         result = self._users(parsed) if callable(self._users) else parsed
-        with guard:
-            self.call.gave(result)
+        self.call.gave(result)
         return result
 
     def _look_at(self, parsed: Any) -> None:

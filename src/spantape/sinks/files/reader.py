@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date as Date  # noqa: N812 - `date` is the name of the parameter everywhere
 from datetime import datetime, timedelta, timezone
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,21 +17,22 @@ from ...jsontext import Json
 from ...settings import Settings
 from . import health, layout, search, statistics, storage, tally
 from .arrays import Record
-from .backup import Backup, backup
 from .catalog import Catalog
 from .fold import folded, identity
 from .lines import Lines
-from .presence import settle
 from .seal import opening, opening_lines
 from .summaries import Summaries
 
 if TYPE_CHECKING:
     from ...pricing.reprice import Repricing
+    from .backup import Backup
 
 Condition: TypeAlias = Callable[[], Mapping[str, Json] | None]
+Watch: TypeAlias = Callable[[Iterable[bytes]], Iterable[bytes]]
 
 _ALL = Filter()
 _DAY = timedelta(days=1)
+_PACKED = 8
 
 
 class Recordings:
@@ -56,6 +57,16 @@ class Recordings:
         """How much could not be read in the files that were read so far."""
         return sum(self._damaged.values())
 
+    def watch(self, watch: Watch) -> None:
+        """Have the lines of each file that is read from now on pass through `watch`, which gives them on."""
+        opened = self._opened_lines
+        self._opened_lines = lambda lines: opened(watch(lines))
+
+    def size(self, where: Filter = _ALL) -> int:
+        """Give about how many bytes there are to read for such calls."""
+        paths = _between(self._catalog.dates(), where)
+        return sum(_bytes(file) for path in paths for file in self._catalog.files(path))
+
     def iter_all(self, where: Filter = _ALL) -> Iterator[Record]:
         """Give all calls, day by day."""
         return self._read(self._catalog.dates(), where)
@@ -77,7 +88,7 @@ class Recordings:
 
     def iter_errors(self, date: str | None = None, days: int = 7, where: Filter = _ALL) -> Iterator[Record]:
         """Give the failed calls of one day, or without a date those of the last `days` days."""
-        settle(self.base_dir)
+        self._settle()
         if date is not None:
             return self._read([layout.error_file(layout.day(date))], where)
         first = Date.fromordinal(max(1, Date.today().toordinal() + 1 - _count("days", days)))
@@ -107,7 +118,7 @@ class Recordings:
 
     def get_running_interactions(self) -> list[Record]:
         """Give the calls that run at this moment (their content shortened), oldest first."""
-        settle(self.base_dir)
+        self._settle()
         return sorted(filter(_runs, self._read([layout.latest_file()], _ALL)), key=_when)
 
     def reprice(self, records: Iterable[Record] | None = None, **settings: Any) -> Repricing:
@@ -151,7 +162,14 @@ class Recordings:
         Raises:
             SpantapeError: There is nothing to copy, or `target` can't be used.
         """
+        from .backup import backup
+
         return backup(self.base_dir, Path(target))
+
+    def _settle(self) -> None:
+        from .presence import settle  # which imports what writes: too much for a command that only reads
+
+        settle(self.base_dir)
 
     def _counted(self, where: Filter) -> Iterator[tuple[str, tally.Counts]]:
         for path in _between(self._catalog.dates(), where):
@@ -166,10 +184,9 @@ class Recordings:
                 yield from where.read(self._opened_lines(folded(files)))
 
     def _backwards(self, path: Path, where: Filter) -> Iterator[Record]:
-        seen: set[int] = set()
         with self._opened(path) as files:
-            lines = (line for file in reversed(files) for line in file.backwards())
-            yield from where.read(self._opened_lines(line for line in lines if _is_new(line, seen)))
+            lines = chain.from_iterable(file.backwards() for file in reversed(files))
+            yield from where.read(self._opened_lines(_newest(lines)))
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[list[Lines]]:
@@ -180,12 +197,22 @@ class Recordings:
                 self._damaged.update({lines.path: lines.damaged for lines in files})
 
 
-def _is_new(line: bytes, seen: set[int]) -> bool:
-    """Say whether no later line had the same id."""
-    name = identity(line)
-    before = len(seen)
-    seen.add(hash(name))
-    return name is None or len(seen) > before
+def _newest(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Give those that no later line has the same id as; lines come backwards."""
+    seen: set[int] = set()
+    for line in lines:
+        name = identity(line)
+        key = hash(name)
+        if name is None or key not in seen:
+            seen.add(key)
+            yield line
+
+
+def _bytes(file: Path) -> int:
+    """Give about how large a file is when it is unpacked; 0 when it is gone."""
+    with suppress(FileNotFoundError):
+        return file.stat().st_size * (_PACKED if file.suffix == ".gz" else 1)
+    return 0
 
 
 def _between(paths: Iterable[Path], where: Filter) -> list[Path]:
