@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import subprocess
 import sys
 import threading
@@ -229,7 +230,24 @@ told.wait()
     server.replies(completion("Hello"))
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     (record,) = spantape.recordings(tmp_path / "records").get_latest_interactions(10)
-    assert record["response"] == "Hello"
+    assert (record["response"], record["success"], record["metadata"].get("stream_end")) == ("Hello", True, None)
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_nothing_of_it_is_kept(recorded: Recorded, server: ScriptedServer, is_told: bool) -> None:
+    """An application may keep its newest call in a context, in which the next one begins."""
+    kept: contextvars.ContextVar[Any] = contextvars.ContextVar("kept")
+    with sync_client(server.url) as client:
+        for _ in range(10):
+            kept.set(spantape.call(**TOLD))
+            with kept.get() as call:
+                if is_told:
+                    client.chat.completions.create(**BODY)
+                call.finish("Hi")
+            del call
+    gc.collect()
+    assert sum(type(thing) is spantape.call for thing in gc.get_objects()) == 1
+    kept.set(None)
 
 
 def test_a_stream_that_is_left_in_the_block(recorded: Recorded, server: ScriptedServer) -> None:

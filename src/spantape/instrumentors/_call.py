@@ -44,7 +44,7 @@ class Call:
     attempts = 0
     pulling = watched = is_stream = is_listed = False
     whose: Context | None = None
-    """Where it belongs whatever goes on with its span; if that has to be said."""
+    """Where it began, if whatever goes on with its span is to belong there, too."""
     heir: Call | None = None
     """What goes on with its span."""
     used: Mapping[str, Any] = {}
@@ -219,6 +219,7 @@ class Call:
             return
         if self.is_listed:
             in_flight.discard(self)
+            self.whose = None  # the call before may be in it, with the one before that
         if self.is_stream:
             with guard:
                 self._fold()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from opentelemetry.trace import Span
 
@@ -45,8 +44,8 @@ class Held(Call):
         ours = tape.for_call({}).but(start_span=start_span)  # a session inside may keep less
         # Two threads can't be in the same context.
         held = cls(ours, request) if call.whose is None else call.whose.copy().run(cls, ours, request)
-        call.heir = held
-        held.whose, held.in_block = call.whose, isinstance(call, Held) and call.in_block
+        held.in_block = isinstance(call, Held) and call.in_block
+        held.whose, call.whose, call.heir = call.whose, None, held
         if call.is_listed:
             held.listed()
         return held
@@ -84,8 +83,9 @@ class Held(Call):
             super().end(CANCELLED if is_cancelled else how)
 
     def abandon(self) -> None:
-        """End the span, whatever holds it."""
-        self.release()
+        """End the span, whatever holds it: as what is beneath has ended, where it has."""
+        self.let_go()
+        self.leave()
         super().abandon()
 
     def fail(self, error: BaseException) -> None:
@@ -101,7 +101,7 @@ class Held(Call):
         if not self.in_run:
             super().gave(answer)
 
-    def use(self, told: Mapping[str, Any]) -> None:
+    def use(self, told: Attributes) -> None:
         """Take note of the tokens that were used, and pass them on."""
         super().use(told)
         if self.spent is not None:

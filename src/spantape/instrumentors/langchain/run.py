@@ -43,20 +43,8 @@ class Run:
     """A run: the call that tells it, if any does, and what its children need to know."""
 
     __slots__ = (
-        *(
-            "_around",
-            "at",
-            "belonging",
-            "block",
-            "call",
-            "children",
-            "key",
-            "parent",
-            "prompt",
-            "step",
-            "waiting",
-            "watched",
-        ),
+        *("_around", "at", "belonging", "block", "call", "children"),
+        *("key", "parent", "prompt", "step", "waiting", "watched"),
     )
 
     def __init__(self, run_id: object, parent: Run | None, belonging: Belonging | None) -> None:
