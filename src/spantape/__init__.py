@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .errors import PushError, QueryError, SealError, SettingError, SpantapeError
-from .instrument import cleanup_old_files, flush, instrument, recordings, uninstrument
 
 if TYPE_CHECKING:
     from .collector import push
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from .manual.held import fail_call, finish_call, start_call
     from .manual.stages import record_llm_interaction
     from .masking import Detector, Masking
+    from .process import cleanup_old_files, flush, instrument, recordings, uninstrument
 
 __all__ = [
     "Detector",
@@ -52,21 +52,26 @@ __all__ = [
     "uninstrument",
 ]
 
-# What rests on OpenTelemetry is imported when it is asked for: the command reads files alone, and has to be quick.
+# Imported when it is asked for: the command has to be quick. No module bears the name of one of these, and hides it.
 _HOMES = {
     "Detector": "masking",
     "Filter": "filter",
     "Masking": "masking",
     "call": "manual.call",
+    "cleanup_old_files": "process",
     "fail_call": "manual.held",
     "finalize": "manual.finalize",
     "finish_call": "manual.held",
+    "flush": "process",
     "get_session_llm_interactions": "file_record",
+    "instrument": "process",
     "llm_file_record": "file_record",
     "push": "collector",
     "record_llm_interaction": "manual.stages",
+    "recordings": "process",
     "session": "context",
     "start_call": "manual.held",
+    "uninstrument": "process",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import kinds
-from .instrument import flush_files, recordings, settings_at_hand
+from .process import flush_files, recordings, settings_at_hand
 
 if TYPE_CHECKING:
     from .sinks.traces.push import Pushed

@@ -35,7 +35,7 @@ class CompletionHook:
     """
 
     def __init__(self, **settings: Any) -> None:
-        from .instrument import is_off
+        from .process import is_off
         from .settings import Settings
 
         chosen = Settings.load(**settings)
@@ -67,7 +67,7 @@ def flush(timeout: float) -> bool:
 
 
 def _is_recorded(completion: Completion) -> bool:
-    from .instrument import writes_files
+    from .process import writes_files
 
     package = completion.package()
     return writes_files() and (not package or package.startswith(_RECORDED))

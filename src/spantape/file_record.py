@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .instrument import cleanup_old_files, flush_files, recordings
+from .process import cleanup_old_files, flush_files, recordings
 
 
 class FileRecord:

@@ -41,6 +41,10 @@ def test_json(name: str, words: tuple[str, ...], folder: Path) -> None:
     assert json.loads(export(folder, name, *words).read_text(encoding="utf-8")) == RECORDS
 
 
+def test_the_newest_are_written_in_their_order(folder: Path) -> None:
+    assert json.loads(export(folder, "a.json", "-n", "2").read_text(encoding="utf-8")) == RECORDS[-2:]
+
+
 def test_jsonl_of_a_filter(folder: Path) -> None:
     path = export(folder, "a.jsonl", "--status", "error", "--fields", "id,error.code")
     assert [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] == [

@@ -71,7 +71,7 @@ def alive() -> dict[str, int]:
         for kind, count in kinds.items()
         if kind in RUNNING or str(kind.__module__).partition(".")[0] in PACKAGES
     }
-    files = sys.modules["spantape.instrument"]._active._files  # type: ignore[union-attr]
+    files = sys.modules["spantape.process"]._active._files  # type: ignore[union-attr]
     return found | {
         "finalizers": len(weakref.finalize._registry),  # type: ignore[attr-defined]
         "in flight": len(in_flight),

@@ -15,7 +15,7 @@ def _record_when_a_client_comes() -> None:
     """Do nothing in processes that call no model: they start as quickly as they did."""
     from wrapt import register_post_import_hook
 
-    from spantape.instrument import join_run
+    from spantape.process import join_run
 
     for client in _CLIENTS:
         register_post_import_hook(lambda _: join_run(), client)

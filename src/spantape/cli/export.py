@@ -10,7 +10,7 @@ import click
 from . import _files
 from ._format import size
 from ._output import NothingFound
-from ._query import Query, query
+from ._query import Query, most, query
 
 
 @click.command("export")
@@ -18,15 +18,16 @@ from ._query import Query, query
 @click.option("-o", "form", type=click.Choice(_files.FORMS), help="The form; without it the name of FILE says it.")
 @click.option("--fields", metavar="A,B", help="Columns, or paths like usage.input_tokens.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
+@most(0)
 @query
-def command(calls: Query, path: Path, form: str | None, fields: str | None, *, force: bool) -> None:
-    """Write all calls that match to FILE, every value complete: json, jsonl, csv, xlsx, md or html."""
+def command(calls: Query, path: Path, form: str | None, fields: str | None, number: int, *, force: bool) -> None:
+    """Write the calls that match to FILE, every value complete: json, jsonl, csv, xlsx, md or html."""
     chosen = form or path.suffix.lower().lstrip(".")
     if chosen not in _files.FORMS:
         raise click.UsageError(f"{path.name} does not say its form: give -o with one of {', '.join(_files.FORMS)}")
     if path.exists() and not force:
         raise click.UsageError(f"{path} is there already: give --force to write over it")
-    found = calls.oldest()
+    found = iter(list(calls.latest(number))[::-1]) if number else calls.oldest()
     first = next(found, None)
     if first is None:
         raise NothingFound("nothing found")

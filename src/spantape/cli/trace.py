@@ -11,7 +11,7 @@ from ..filter import Record
 from . import _format as form
 from ._columns import COLUMNS, Column, dig
 from ._output import Output, output
-from ._query import Query, query
+from ._query import Query, most, query
 
 _SHAPES = {
     100: "id,when,status,model,tokens,cost,latency,timeline,said",
@@ -23,11 +23,12 @@ _WIDTH = 20
 
 @click.command("trace")
 @click.argument("trace_id", metavar="ID")
+@most(0)
 @query
 @output
-def command(calls: Query, trace_id: str, output: Output) -> None:
+def command(calls: Query, trace_id: str, number: int, output: Output) -> None:
     """Show the calls of a trace in the order in which they began, with bars over its time."""
-    found = sorted(calls.latest(trace=trace_id), key=_start)
+    found = sorted(calls.latest(number, trace=trace_id), key=_start)
     output.emit(found, _SHAPES, COLUMNS | _over(found))
 
 

@@ -1,4 +1,4 @@
-"""`Desk`: where what is told by hand goes. `instrument.py` sets it up: nothing below may know who records."""
+"""`Desk`: where what is told by hand goes. `process.py` sets it up: nothing below may know who records."""
 
 from __future__ import annotations
 
