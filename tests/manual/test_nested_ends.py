@@ -15,6 +15,7 @@ import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import RunnableLambda
 from openai_ways import BODY, USAGE, async_client, sync_client
 
 import openai
@@ -183,6 +184,21 @@ def test_a_block_in_a_model_of_langchain(recorded: Recorded, server: ScriptedSer
         Inside(client=client).invoke("Hi")
     told = {record["id"]: record["response_id"] for record in recorded.records}
     assert (len(told), told[ids[0]]) == (2, "chatcmpl-9")
+
+
+def test_a_block_in_a_run_in_a_block(recorded: Recorded, server: ScriptedServer) -> None:
+    def step(text: str) -> str:
+        with spantape.call(**TOLD) as inner:
+            client.chat.completions.create(**BODY)
+            ids.append(inner.id)
+        return text
+
+    ids: list[Any] = []
+    server.replies(completion("Hello", id="chatcmpl-9"))
+    with sync_client(server.url) as client, spantape.call(**TOLD) as call:
+        RunnableLambda(step).invoke("x")
+    told = {record["id"]: record["response_id"] for record in recorded.records if record["operation"] == "chat"}
+    assert told == {ids[0]: "chatcmpl-9", call.id: None}
 
 
 def test_one_of_two_threads_tells_it(recorded: Recorded, server: ScriptedServer) -> None:
