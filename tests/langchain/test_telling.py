@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core import tools
 from langchain_core.runnables import RunnableLambda
 from langchain_things import ASKED, CALL, Fake, add, agent, chain, chat, graph, named, said, tree
 from opentelemetry.sdk.metrics import MeterProvider
@@ -228,3 +229,16 @@ def test_runs_that_go_on_at_exit_are_recorded(recorded: Recorded) -> None:
     CallbackManager.configure().on_chat_model_start({}, [[]], invocation_params={"model": "m"})
     end_in_flight()
     assert recorded.record["metadata"]["stream_end"] == "abandoned"
+
+
+def test_what_a_model_in_a_block_by_hand_uses_is_the_agents_too(recorded: Recorded) -> None:
+    @tools.tool
+    def ask(text: str) -> str:
+        """Ask somebody."""
+        with spantape.call(model="fake-1", messages=text):
+            return str(Fake(answers=["Yes"]).invoke(text).content)
+
+    call = {"content": "", "tool_calls": [{"name": "ask", "args": {"text": "?"}, "id": "c", "type": "tool_call"}]}
+    agent(Fake(answers=[call, "Yes"]), [ask]).invoke({"messages": [("user", "?")]})
+    assert len([span for span in recorded.spans if span.name == "chat fake-1"]) == 3
+    assert named(recorded.spans, "invoke_agent").attributes["gen_ai.usage.output_tokens"] == 15

@@ -6,6 +6,7 @@ import itertools
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import Context
 from typing import Any
 
 from opentelemetry import trace
@@ -41,7 +42,11 @@ class Call:
     arrived: float | None = None
     hides: Callable[[Any], bool] | None = None
     attempts = 0
-    pulling = watched = is_stream = False
+    pulling = watched = is_stream = is_listed = False
+    whose: Context | None = None
+    """Where it began, if whatever goes on with its span is to belong there, too."""
+    heir: Call | None = None
+    """What goes on with its span."""
     used: Mapping[str, Any] = {}
     _dropped: Sequence[str] = ()
     _join: Join | None = None
@@ -92,10 +97,15 @@ class Call:
         self.is_stream, self.chunks = True, []
         self._times = [] if live and self._observers else None
         self._join = self.endpoint.join() if self.endpoint.join is not None else None
-        in_flight.add(self)
+        self.listed()
         if self.endpoint.tells_usage_if_asked and self.hides is None:
             with guard:
                 self._tape.estimator.warm(self._model)
+
+    def listed(self) -> None:
+        """Have it end at exit, where it has not before."""
+        self.is_listed = True
+        in_flight.add(self)
 
     def chunk(self, chunk: Any) -> None:
         """Take a chunk."""
@@ -156,6 +166,17 @@ class Call:
         """End the span with an error, unless it has ended."""
         self._end(CANCELLED if status_of(error) == CANCELLED else ERROR, error)
 
+    def abandon(self) -> None:
+        """End the span, unless it has ended: nobody will say how."""
+        self.end(ABANDONED)
+
+    def gives_way(self) -> bool:
+        """Leave the span to another call; False when it has ended, or was left before."""
+        if next(self._first):
+            return False
+        in_flight.discard(self)
+        return True
+
     @property
     def host(self) -> str:
         """Whom the call is made to."""
@@ -196,8 +217,10 @@ class Call:
     def _end(self, how: str | None, error: BaseException | None) -> None:
         if next(self._first):
             return
-        if self.is_stream:
+        if self.is_listed:
             in_flight.discard(self)
+            self.whose = None  # the call before may be in it, with the one before that
+        if self.is_stream:
             with guard:
                 self._fold()
         if self.is_told:
@@ -299,7 +322,7 @@ def _is_used(found: Attributes) -> bool:
 enders: list[Callable[[], None]] = []
 """End what else is open, each for an instrumentor."""
 in_flight: weakref.WeakSet[Call] = weakref.WeakSet()
-"""Streams whose span has not ended."""
+"""Streams and calls by hand whose span has not ended."""
 
 
 def end_in_flight() -> None:
@@ -309,7 +332,7 @@ def end_in_flight() -> None:
             end()
     with guard:  # another thread may begin a stream at this moment
         for call in list(in_flight):
-            call.end(ABANDONED)
+            call.abandon()
 
 
 def _listening(observers: Iterable[Observer]) -> tuple[Observer, ...]:

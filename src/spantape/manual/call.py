@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Mapping
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any
 
 from .. import semconv
 from ..context import NOTHING, Belonging, capture, session
 from ..guard import guard
-from ..instrumentors._call import ERROR, Call, in_flight
+from ..instrumentors._block import Block
+from ..instrumentors._call import ERROR, Call
 from ..instrumentors._endpoint import Request
 from ..instrumentors._failure import failure_told
-from ..instrumentors._frame import Frame
-from ..instrumentors._stream import end_with
-from ..instrumentors._tape import Tape
 from ..record import id_of
 from . import answers
 from .desk import desk
@@ -32,51 +32,53 @@ class call:  # noqa: N801 - used like a function
     """
 
     def __init__(self, *, provider: str | None = None, model: str | None = None, **more: Any) -> None:
-        self._call: Call | None = None
-        self._frame: Frame | None = None
+        self._block: Block | None = None
         with guard:
-            self._call = opened({"provider": provider, "model": model, **more})
-            if self._call is not None:
-                end_with(self, self._call)
+            made = opened({"provider": provider, "model": model, **more})
+            if made is not None:
+                self._block = Block(made)
+                self._dropped = weakref.finalize(self, self._block.abandon)
+                self._dropped.atexit = False
 
     @property
     def id(self) -> str | None:
         """The interaction's id, as in its record; None when nothing is recorded."""
-        return None if self._call is None else id_of(self._call.span.get_span_context())
+        return None if self._block is None else id_of(self._block.call.span.get_span_context())
 
     def finish(self, response: Any = None, usage: Any = None, **more: Any) -> None:
         """End the call with its response: text, a message, or what the client gave.
 
         `usage` is as OpenAI or Anthropic tell it; `model` (which answered), `id` and `finish_reason` may be given, too.
         """
-        if self._call is not None:
-            with guard:
-                self._call.answered(answers.answered(response, usage, more))
-                self._call.gave(response)
-            self._call.end()
+        if self._block is None:
+            return
+        with guard:
+            self._block.answered(answers.answered(response, usage, more))
+            self._block.call.gave(response)
+        self._block.released().end()
 
     def fail(self, error: BaseException | str, code: str | int | None = None) -> None:
         """End the call with an exception, or with a message and a code."""
-        if self._call is None:
+        if self._block is None:
             return
+        made = self._block.released()
         if isinstance(error, BaseException):
-            self._call.fail(error)
+            made.fail(error)
         else:
-            self._call.note(failure_told({"message": error, "code": code}))
-            self._call.end(ERROR)
+            made.note(failure_told({"message": error, "code": code}))
+            made.end(ERROR)
 
     def __enter__(self) -> call:
-        if self._call is not None:
-            self._frame = Frame(self._call)
-            self._frame.__enter__()
+        if self._block is not None:
+            self._block.enter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._call is not None and self._frame is not None:
-            self._frame.__exit__(kind, error, traceback)
-            self._call.end()
+        if self._block is not None:
+            self._dropped.detach()  # a stream that is still read ends the call
+            self._block.leave(error)
 
     async def __aenter__(self) -> call:
         return self.__enter__()
@@ -97,18 +99,12 @@ def opened(asked: Mapping[str, Any], ago: float = 0.0) -> Call | None:
     whose = {name: given.pop(name) for name in _WHOSE & given.keys()}
     metadata = given.pop("metadata", None) or {}
     body = answers.asked(model, messages, given)
+    began = time.time_ns() - int(ago * 1e9) if ago else None
     with session(**{**metadata, **whose}):
         where = {semconv.PROVIDER: provider} if provider else {}
-        made = Call(_since(here.tape, ago), Request(answers.endpoint(operation), where, body))
+        made = Call(here.tape, Request(answers.endpoint(operation), where, body, began=began))
+        made.whose = copy_context()
     made.began(ago)
-    in_flight.add(made)  # what is open at exit is recorded
+    made.listed()
     made.named(id_of(made.span.get_span_context()))
     return made
-
-
-def _since(tape: Tape, ago: float) -> Tape:
-    """Have spans start in the past."""
-    if not ago:
-        return tape
-    start = time.time_ns() - int(ago * 1e9)
-    return tape.but(start_span=lambda opening: tape.start_span(opening._replace(start_time=start)))

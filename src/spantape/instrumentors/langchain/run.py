@@ -14,6 +14,7 @@ from ... import semconv
 from ...content import Attributes
 from ...context import Belonging
 from .._adopted import adopting
+from .._block import at_hand
 from .._call import Call
 from .._endpoint import Request
 from .._held import Held
@@ -42,11 +43,13 @@ class Run:
     """A run: the call that tells it, if any does, and what its children need to know."""
 
     __slots__ = (
-        *("_around", "at", "belonging", "call", "children", "key", "parent", "prompt", "step", "waiting", "watched"),
+        *("_around", "at", "belonging", "block", "call", "children"),
+        *("key", "parent", "prompt", "step", "waiting", "watched"),
     )
 
     def __init__(self, run_id: object, parent: Run | None, belonging: Belonging | None) -> None:
         self.key, self.parent, self.belonging = key_of(run_id), parent, belonging
+        self.block = at_hand()
         self.call: Call | None = None
         self.step: Step | None = None
         self.waiting: Waiting | None = None
@@ -76,20 +79,20 @@ class Run:
         """Have a call of the layer beneath tell the run, where it is the very same call."""
         if request.endpoint.operation not in INFERENCE:
             return None
+        held: Held | None = None
         if self.waiting is not None:
             held = self.waiting.told_by(tape, request)
         elif self.call is not None and self.call.endpoint.operation in INFERENCE and not self.is_told_beneath:
             held = Held.instead_of(self.call, tape, request)
-        else:
-            return None
-        self.call, self.waiting = held, None
-        held.note(self.prompt)
+        if held is not None:
+            self.call, self.waiting = held, None
+            held.note(self.prompt)
         return held
 
     @property
     def is_told_beneath(self) -> bool:
         """Whether the layer beneath tells it."""
-        return isinstance(self.call, Held)
+        return isinstance(self.call, Held) and self.call.tells_run
 
     @property
     def is_agent(self) -> bool:

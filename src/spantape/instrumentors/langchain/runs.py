@@ -12,6 +12,7 @@ from ...content import Attributes
 from ...context import NOTHING, capture
 from .._call import ABANDONED, Call
 from .._endpoint import Endpoint, Request
+from .._held import Held
 from .._mapping import nothing
 from .._neighbours import are_chats_counted_elsewhere
 from .._observer import INFERENCE
@@ -65,7 +66,11 @@ class Runs:
     def wait(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
         """Have a model's run wait for the layer beneath to tell it."""
         request = Request(endpoint, where, body, context=run.beginning(), began=time.time_ns())
-        run.waiting = Waiting(self._tape_of(endpoint), self._as_ours, request)
+        tape = self._tape_of(endpoint)
+        if run.block is not None and (run.parent is None or run.parent.block is not run.block):
+            run.call = run.block.told_by(tape, request)
+        if run.call is None:
+            run.waiting = Waiting(tape, self._as_ours, request)
         if run.parent is not None:
             run.prompt = run.parent.prompt
 
@@ -106,7 +111,9 @@ class Runs:
             shown.fail(error)
         elif shown is not None:
             shown.end(how)
-        if run.call is not None:
+        if isinstance(run.call, Held) and run.call.in_block:
+            run.call.spent = run.used  # it goes on
+        elif run.call is not None:
             run.used(run.call)
 
     def _tape_of(self, endpoint: Endpoint) -> Tape:
