@@ -78,6 +78,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOMES[name].startswith("manual."):
+        import_module(".process", __name__)  # the first call that is told by hand begins a recording
     globals()[name] = found = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     return found
 

@@ -20,7 +20,9 @@ from ._query import Query, most, query
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @most(0)
 @query
-def command(calls: Query, path: Path, form: str | None, fields: str | None, number: int, *, force: bool) -> None:
+def command(  # noqa: PLR0913 - click gives each option by itself
+    calls: Query, path: Path, form: str | None, fields: str | None, number: int, *, force: bool
+) -> None:
     """Write the calls that match to FILE, every value complete: json, jsonl, csv, xlsx, md or html."""
     chosen = form or path.suffix.lower().lstrip(".")
     if chosen not in _files.FORMS:
