@@ -19,7 +19,8 @@ from ..guard import guard
 from ..jsontext import Json, whole
 from ..opening import Opening
 from ._adopted import adopted
-from ._endpoint import Endpoint, Join, Request
+from ._chunks import Chunks
+from ._endpoint import Endpoint, Request
 from ._failure import CANCELLED, failure, status_of
 from ._ledger import Ref, ledger
 from ._neighbours import is_counted_elsewhere
@@ -31,27 +32,20 @@ COMPLETED, CLOSED, ABANDONED, ERROR = "completed", "closed", "abandoned", "error
 
 
 class Call:
-    """A call in flight. `end` and `fail` may be called from anywhere, any number of times: the first one counts.
-
-    Who sees the chunks of a stream puts them into `chunks`, and calls `full()` as soon as there are `room` of them.
-    """
+    """A call in flight. `end` and `fail` may be called from anywhere, any number of times: the first one counts."""
 
     # Until something else is known; not set on each call, of which most have no use for them.
-    chunks: list[Any]
-    room = 1  # the time of the first one is taken
-    arrived: float | None = None
+    chunks: Chunks | None = None
+    """What came, where it is a stream."""
     hides: Callable[[Any], bool] | None = None
     attempts = 0
-    pulling = watched = is_stream = is_listed = False
+    pulling = watched = is_listed = False
     whose: Context | None = None
     """Where it began, if whatever goes on with its span is to belong there, too."""
     heir: Call | None = None
     """What goes on with its span."""
     used: Mapping[str, Any] = {}
     _dropped: Sequence[str] = ()
-    _join: Join | None = None
-    _times: list[float] | None = None
-    _folded = 0
     _body: Mapping[str, Json] | None = None
     _learned: Mapping[str, Any] = {}
     _gave = 0
@@ -92,38 +86,23 @@ class Call:
                     join.add((chunk,))
             self._body = join.body()
 
-    def streams(self, *, live: bool = True) -> None:
+    def streams(self, *, live: bool = True) -> Chunks:
         """Say that chunks will come, `live` or after the fact: the span ends when they do, or at exit."""
-        self.is_stream, self.chunks = True, []
-        self._times = [] if live and self._observers else None
-        self._join = self.endpoint.join() if self.endpoint.join is not None else None
+        chunks = self.chunks = Chunks(self.endpoint, self._clock, timed=live and bool(self._observers))
         self.listed()
         if self.endpoint.tells_usage_if_asked and self.hides is None:
             with guard:
                 self._tape.estimator.warm(self._model)
+        return chunks
+
+    def chunk(self, chunk: Any) -> None:
+        """Take a chunk; from the first one on, the call is a stream."""
+        (self.chunks or self.streams()).take(chunk)
 
     def listed(self) -> None:
         """Have it end at exit, where it has not before."""
         self.is_listed = True
         in_flight.add(self)
-
-    def chunk(self, chunk: Any) -> None:
-        """Take a chunk."""
-        self.chunks.append(chunk)
-        if len(self.chunks) >= self.room:
-            self.full()
-
-    def full(self) -> None:
-        """Take what has come: next to nothing is done while a chunk passes, and never more than a few are held."""
-        if self.arrived is None:
-            self.arrived = time.perf_counter()
-        if self._times is None:
-            self.room = self.endpoint.held
-        else:  # each one is timed
-            self._times.append(time.perf_counter() - self._clock)
-        if len(self.chunks) >= self.endpoint.held:
-            with guard:
-                self._fold()
 
     def began(self, ago: float) -> None:
         """Say that it began some seconds before it was told; the span's start is the tape's to say."""
@@ -202,27 +181,15 @@ class Call:
         self._known |= kept
         return self._tape.shown(kept)
 
-    def _fold(self) -> None:
-        """Take from the chunks what the response is made of, and let go of them."""
-        chunks, self.chunks = self.chunks, []
-        self._folded += len(chunks)
-        if self._join is None:
-            return
-        left = iter(chunks)
-        for _ in chunks:  # one that can't be read costs only itself
-            with guard:
-                self._join.add(left)
-                return
-
     def _end(self, how: str | None, error: BaseException | None) -> None:
         if next(self._first):
             return
         if self.is_listed:
             in_flight.discard(self)
             self.whose = None  # the call before may be in it, with the one before that
-        if self.is_stream:
+        if self.chunks is not None:
             with guard:
-                self._fold()
+                self.chunks.fold()
         if self.is_told:
             with guard:
                 self._conclude(how, error, time.perf_counter() - self._clock)
@@ -261,15 +228,12 @@ class Call:
 
     def _tell(self, seconds: float) -> None:
         context = trace.set_span_in_context(self.span)
-        ended = Ended(self._known, context, seconds, self._arrivals(), self.is_recording)
+        ended = Ended(
+            self._known, context, seconds, self.chunks.arrivals() if self.chunks is not None else (), self.is_recording
+        )
         for observer in self._observers:
             with guard:
                 observer.ended(ended)
-
-    def _arrivals(self) -> Sequence[float]:
-        if self._times is not None or self.arrived is None or not self.is_stream:
-            return self._times or ()
-        return (self.arrived - self._clock,)
 
     def _blame(self, error: BaseException | None, told: Attributes) -> None:
         """Say that the call has failed: by an exception, or by an answer that tells of an error."""
@@ -283,12 +247,10 @@ class Call:
         told = {**self._learned}
         if self.attempts:
             told[semconv.RETRIES] = self.attempts - 1
-        if self.is_stream:
-            told |= {semconv.STREAM_END: how, semconv.STREAM_CHUNKS: self._folded}
+        if self.chunks is not None:
+            told |= {semconv.STREAM_END: how, **self.chunks.told()}
         elif how == ABANDONED:
             told[semconv.STREAM_END] = how
-        if self.arrived is not None:
-            told[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self.arrived - self._clock
         return told
 
     def use(self, told: Attributes) -> None:
@@ -296,13 +258,15 @@ class Call:
         self.used = {**self.used, **{name: told[name] for name in TOTALS if name in told}}
 
     def _answer(self) -> Attributes:
-        body = self._join.body() if self._join is not None and self._folded else self._body
+        chunks = self.chunks
+        joined = chunks.body() if chunks is not None else None
+        body = self._body if joined is None else joined
         if not body:
             return {}
         endpoint = self.endpoint
         readers = (endpoint.response, self._tape.said(endpoint.answered)) if self.is_recording else (endpoint.response,)
         found = guard.gather(readers, body)
-        if self._join is not None and endpoint.tells_usage_if_asked and not _is_used(found):
+        if chunks is not None and chunks.joins and endpoint.tells_usage_if_asked and not _is_used(found):
             with guard:
                 found |= self._estimated(body)
         with guard:

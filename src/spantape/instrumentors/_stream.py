@@ -15,6 +15,7 @@ import wrapt
 from ..guard import guard
 from ._body import body_of, events, is_events, is_text, may_be_object, sized
 from ._call import ABANDONED, CLOSED, COMPLETED, Call
+from ._chunks import Chunks
 
 _MOST_BYTES = 16 * 1024 * 1024
 
@@ -25,11 +26,11 @@ def watch(stream: Any, call: Call) -> None:
     Only the iterator inside is exchanged. The new one runs on a copy of the stream: so the user's object is in no
     reference cycle, and dropping it ends the span at once.
     """
-    call.streams()
+    chunks = call.streams()
     call.watched = True
     inner = copy.copy(stream)
     inner._iterator = inner.__stream__()
-    stream._iterator = (Watched if call.hides is None else Hiding)(inner._iterator, call)
+    stream._iterator = (Watched if call.hides is None else Hiding)(inner._iterator, call, chunks)
     end_with(stream, call)
 
 
@@ -46,11 +47,12 @@ def _abandon(call: Call) -> None:
 class Watched:
     """An iterator, sync or async, that lets its call see each chunk and the end."""
 
-    __slots__ = ("_call", "_inner")
+    __slots__ = ("_call", "_chunks", "_inner")
 
-    def __init__(self, inner: Any, call: Call) -> None:
+    def __init__(self, inner: Any, call: Call, chunks: Chunks) -> None:
         self._inner = inner
         self._call = call
+        self._chunks = chunks
 
     def __iter__(self) -> Watched:
         return self
@@ -68,10 +70,11 @@ class Watched:
         finally:
             if call.pulling:
                 _stopped(call)
-        chunks = call.chunks
-        chunks.append(chunk)
-        if len(chunks) >= call.room:
-            call.full()
+        chunks = self._chunks
+        held = chunks.held
+        held.append(chunk)
+        if len(held) >= chunks.room:
+            chunks.full()
         return chunk
 
     async def __anext__(self) -> Any:
@@ -83,10 +86,11 @@ class Watched:
         finally:
             if call.pulling:
                 _stopped(call)
-        chunks = call.chunks
-        chunks.append(chunk)
-        if len(chunks) >= call.room:
-            call.full()
+        chunks = self._chunks
+        held = chunks.held
+        held.append(chunk)
+        if len(held) >= chunks.room:
+            chunks.full()
         return chunk
 
     def __getattr__(self, name: str) -> Any:
@@ -225,7 +229,7 @@ class _Events:
         self._pass_on(b"")
 
     def _begin(self) -> None:
-        if not self._call.is_stream:
+        if self._call.chunks is None:
             self._call.streams(live=False)  # parts that hold several events say nothing of when each came
 
     def _pass_on(self, ended: bytes) -> None:

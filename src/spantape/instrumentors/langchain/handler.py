@@ -96,8 +96,6 @@ class Handler(BaseCallbackHandler):
         with guard:
             call = run.told()
             if call is not None:
-                if not call.is_stream:
-                    call.streams()
                 call.chunk(None)
 
     # --- end

@@ -205,7 +205,7 @@ def _told(headers: Mapping[str, str]) -> Attributes:
 
 def _is_complete(call: Call, result: Any) -> bool:
     """Say whether nothing is left to be read."""
-    if call.is_answered and not call.is_stream:
+    if call.is_answered and call.chunks is None:
         return True
     if _is_stream(result):
         if not call.watched:  # the client did not show it to the parser
