@@ -46,7 +46,7 @@ def test_fork_while_the_parent_records(base_dir: Path) -> None:
         from pathlib import Path
         from sinks_tape import Tape
 
-        tape = Tape(Path(sys.argv[1]), buffer_size=2, flush_interval=0.01)
+        tape = Tape(Path(sys.argv[1]), buffer_size=2, flush_interval=0.01, max_file_size=1 << 30)
         stop = threading.Event()
 
         def record():

@@ -59,7 +59,7 @@ def is_suppressed(client: object) -> bool:
     if not here or not (here.get(_SUPPRESSED) or here.get(_SUPPRESSED_BEFORE)):  # a third of what OpenTelemetry takes
         return False
     with guard:
-        if "logfire" in sys.modules and getattr(client, "_is_instrumented_by_logfire", False):
+        if getattr(client, "_is_instrumented_by_logfire", False):
             span = trace.get_current_span()
             return span.is_recording() and not _scope(span).startswith("logfire")
     return True

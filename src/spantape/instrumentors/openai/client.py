@@ -129,7 +129,8 @@ class PostParser:
             if not self.call.is_answered:  # to ask a model whether it is a stream takes its time
                 self._look_at(parsed)
         result = self._users(parsed) if callable(self._users) else parsed
-        self.call.gave(result)
+        with guard:
+            self.call.gave(result)
         return result
 
     def _look_at(self, parsed: Any) -> None:

@@ -21,7 +21,7 @@ _here = threading.local()
 
 
 class Held:
-    """The locks of all threads: a forked child must close those that it did not take, or they outlive their owner."""
+    """The locks of all threads, and what waits for one: a forked child closes them, or they outlive their owner."""
 
     def __init__(self) -> None:
         self.files: set[IO[bytes]] = set()
@@ -58,24 +58,29 @@ def locked(path: Path, timeout: float) -> Iterator[None]:
 
 def hold(path: Path, timeout: float = 0.0) -> IO[bytes]:
     """Take the same lock until `let_go`; it keeps this thread from nothing."""
-    file = path.open("r+b", buffering=0)
+    is_ours = False
+    _held.files.add(file := path.open("r+b", buffering=0))
     try:
         _wait_for(file, time.monotonic() + timeout)
         if os.fstat(file.fileno()).st_nlink == 0:  # whoever comes now would lock another file than we have
             raise FileNotFoundError(f"{path} was deleted")
-        _held.files.add(file)
+        is_ours = True
     finally:
-        if file not in _held.files:
-            file.close()
+        if not is_ours:
+            _close(file)
     return file
 
 
 def let_go(file: IO[bytes]) -> None:
     """Give back what `hold` gave."""
-    _held.files.discard(file)
     if not file.closed:  # as it is in a forked child
         portalocker.unlock(file)  # closing is not enough: a child forked by another thread may have it open too
-        file.close()
+    _close(file)
+
+
+def _close(file: IO[bytes]) -> None:
+    file.close()
+    _held.files.discard(file)
 
 
 def _wait_for(file: IO[bytes], deadline: float) -> None:
