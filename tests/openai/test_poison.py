@@ -29,7 +29,7 @@ from response_ways import WAYS as RESPONSES
 
 import openai
 import spantape
-from spantape.testing import ScriptedServer, error, response
+from spantape.testing import ScriptedServer, error, response, stream
 
 Run = Callable[[ScriptedServer], Any]
 
@@ -274,6 +274,13 @@ def special() -> dict[str, Run]:
             edited: Any = client.images.edit(model="gpt-image-1", prompt="a", image=b"picture")
             return str(heard), spoken, edited.data[0].b64_json
 
+    def tool_stream(server: ScriptedServer) -> Any:
+        tool: Any = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+        server.replies(stream("", tool_calls=[("f", "{}")]))
+        with sync_client(server.url) as client:
+            chunks = client.chat.completions.create(**BODY, **USAGE, tools=[tool])
+            return [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
+
     def text_stream(server: ScriptedServer) -> Any:
         with sync_client(server.url) as client:
             chunks = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=["a", "b"], stream=True)
@@ -292,7 +299,7 @@ def special() -> dict[str, Run]:
             return client.responses.retrieve("resp_7").id
 
     runs: dict[str, Run] = {"tools": chat("stream", messages=WITH_TOOLS), "media": media, "suppressed": suppressed}
-    runs |= {"text stream": text_stream, "run stream": run_stream}
+    runs |= {"text stream": text_stream, "run stream": run_stream, "tool stream": tool_stream}
     for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs"):
         if there(CASES[name].path):
             runs[name] = lambda server, name=name: make("create", CASES[name], server.url)  # type: ignore[misc]
