@@ -274,13 +274,6 @@ def special() -> dict[str, Run]:
             edited: Any = client.images.edit(model="gpt-image-1", prompt="a", image=b"picture")
             return str(heard), spoken, edited.data[0].b64_json
 
-    def tool_stream(server: ScriptedServer) -> Any:
-        tool: Any = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-        server.replies(stream("", tool_calls=[("f", "{}")]))
-        with sync_client(server.url) as client:
-            chunks = client.chat.completions.create(**BODY, **USAGE, tools=[tool])
-            return [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
-
     def text_stream(server: ScriptedServer) -> Any:
         with sync_client(server.url) as client:
             chunks = client.completions.create(model="gpt-3.5-turbo-instruct", prompt=["a", "b"], stream=True)
@@ -309,6 +302,14 @@ def special() -> dict[str, Run]:
         )
         runs["fetching"] = fetching
     return runs | ({"websockets": websockets} if HAS_WEBSOCKETS else {})
+
+
+def tool_stream(server: ScriptedServer) -> Any:
+    tool: Any = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    server.replies(stream("", tool_calls=[("f", "{}")]))
+    with sync_client(server.url) as client:
+        chunks = client.chat.completions.create(**BODY, **USAGE, tools=[tool])
+        return [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
 
 
 def suppressed(server: ScriptedServer) -> Any:
