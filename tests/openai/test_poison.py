@@ -169,6 +169,11 @@ ITEMS = [
     {"type": "item_reference", "id": "i"},
 ]
 TOOLS = [{"type": "mcp", "server_label": "dice", "server_url": "https://x.example", "require_approval": "never"}]
+ODD = [
+    {"role": "user", "content": [{"type": "file", "file": {"file_id": "file_7"}}]},
+    {"role": "assistant", "content": None, "refusal": "no"},
+    {"role": "user", "content": "once more"},
+]
 WITH_TOOLS = [
     {
         "role": "user",
@@ -293,6 +298,7 @@ def special() -> dict[str, Run]:
 
     runs: dict[str, Run] = {"tools": chat("stream", messages=WITH_TOOLS), "media": media, "suppressed": suppressed}
     runs |= {"text stream": text_stream, "run stream": run_stream, "tool stream": tool_stream}
+    runs["odd"] = chat("create", messages=ODD, extra_body={"large": 2**70})
     for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs"):
         if there(CASES[name].path):
             runs[name] = lambda server, name=name: make("create", CASES[name], server.url)  # type: ignore[misc]
