@@ -69,10 +69,10 @@ def make(sink: Sink) -> Iterator[Callable[..., Background[int]]]:
 
 
 def test_nothing_starts_before_there_is_something_to_do(make: Callable[..., Background[int]]) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     background = make()
     assert background.flush()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before  # one that another test has left may end just now
 
 
 def test_it_writes_by_itself(make: Callable[..., Background[int]], sink: Sink) -> None:
@@ -95,12 +95,16 @@ def test_a_full_buffer_is_written_at_once(make: Callable[..., Background[int]], 
 
 
 def test_it_sleeps_when_there_is_nothing_to_do(make: Callable[..., Background[int]], sink: Sink) -> None:
+    def rests() -> bool:
+        before = sink.pulses
+        time.sleep(0.5)  # 25 intervals
+        return sink.pulses == before
+
     background = make()
     background.put(1)
-    until(lambda: background._asleep)
+    until(rests)
+    assert background._asleep
     pulses = sink.pulses
-    time.sleep(0.5)
-    assert sink.pulses == pulses
     background.stir()
     until(lambda: sink.pulses > pulses)
 
@@ -153,7 +157,8 @@ def test_a_buffer_that_is_full_in_bytes(make: Callable[..., Background[int]], si
     with background._lock:
         other = threading.Thread(target=background.put, args=(1000,))
         other.start()
-        other.join(0.3)
+        until(lambda: len(background.buffer) == 1)
+        other.join(0.1)
         assert other.is_alive()
         assert (len(background.buffer), background.buffer.bytes) == (1, 1000)
     other.join(20)
@@ -176,7 +181,7 @@ def test_failures_are_tried_again_less_and_less_often(make: Callable[..., Backgr
 def test_what_it_tells_of_itself(make: Callable[..., Background[int]], sink: Sink) -> None:
     background = make(size=500, interval=3600)
     assert (background.last_flush, background.buffer.oldest) == (None, None)
-    began = time.monotonic()
+    began, clock = time.monotonic(), time.time()
     background.put(7)
     background.put(8)
     assert background.buffer.oldest is not None
@@ -184,7 +189,7 @@ def test_what_it_tells_of_itself(make: Callable[..., Background[int]], sink: Sin
     assert (len(background.buffer), background.buffer.bytes) == (2, 15)
     assert background.flush()
     assert background.last_flush is not None
-    assert abs(background.last_flush - time.time()) < 5
+    assert clock <= background.last_flush <= time.time()
     assert (len(background.buffer), background.buffer.bytes, background.buffer.oldest) == (0, 0, None)
 
 
@@ -262,7 +267,7 @@ def test_a_write_that_hangs_keeps_nobody_waiting_twice(
     began = time.monotonic()
     for number in range(1, 51):
         background.put(number)
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 0.5 <= time.monotonic() - began < 20  # each of the 40 that find no room would wait as long
     assert background.lost == 40
     assert not background.flush(0.01)
     sink.gate.set()
@@ -276,7 +281,7 @@ def test_a_write_that_hangs_keeps_nobody_waiting_twice(
 
 def test_many_threads_at_once(make: Callable[..., Background[int]], sink: Sink) -> None:
     background = make(size=3, interval=0.01)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     gate = threading.Barrier(8)
 
     def put(start: int) -> None:
@@ -289,20 +294,21 @@ def test_many_threads_at_once(make: Callable[..., Background[int]], sink: Sink) 
         thread.start()
     for thread in threads:
         thread.join()
-    assert threading.active_count() == before + 1
+    assert [thread.name for thread in set(threading.enumerate()) - before] == ["spantape"]
     assert background.flush()
     assert sorted(sink.taken) == list(range(4000))
     assert background.lost == 0
 
 
 def test_after_the_end_what_is_put_is_written_at_once(make: Callable[..., Background[int]], sink: Sink) -> None:
+    before = set(threading.enumerate())
     background = make(interval=3600)
     background.put(1)
     background.close()
     assert sink.taken == [1]
     background.put(2)
     assert sink.taken == [1, 2]
-    assert not any(thread.name == "spantape" for thread in threading.enumerate())
+    assert set(threading.enumerate()) <= before
     background.close()
 
 
@@ -314,7 +320,7 @@ def test_the_end_comes_at_once(make: Callable[..., Background[int]], sink: Sink,
         time.sleep(pause / 1000)
         began = time.monotonic()
         background.close()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < _background._CALLER_WAITS  # which is as long as a thread is waited for
     assert sink.taken == list(range(20))
 
 
