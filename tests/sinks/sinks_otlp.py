@@ -13,6 +13,7 @@ from spantape.sinks.otlp.delivery import Delivery
 from spantape.sinks.otlp.sender import Sender
 
 MOST = 4 * 1024 * 1024
+PATIENCE = 60.0
 
 
 class Exporter(SpanExporter):
@@ -25,7 +26,7 @@ class Exporter(SpanExporter):
 
     def export(self, spans: Any) -> SpanExportResult:
         self.waiting.set()
-        self.gate.wait(10)
+        self.gate.wait(PATIENCE)
         self.batches.append(list(spans))
         return SpanExportResult.SUCCESS
 

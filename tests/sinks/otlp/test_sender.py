@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
-from sinks_otlp import Exporter, sender_to, tracer_to
+from sinks_otlp import PATIENCE, Exporter, sender_to, tracer_to
 
 import spantape
 from programs import run
@@ -55,13 +55,14 @@ def test_a_dead_backend_costs_nothing_holds_up_nobody_and_is_told_once(
         request.getfixturevalue(place),
         protocol,
         SPANTAPE_GUARD_RAISES="0",
-        OTEL_EXPORTER_OTLP_TIMEOUT="1",
+        OTEL_EXPORTER_OTLP_TIMEOUT="10",
     )
     figures, *lines = said.splitlines()
     calls, flush, end, recorded = json.loads(figures)
-    assert calls < 3  # the first attempt alone takes a second where nobody answers
-    assert flush < 4
-    assert end < 1.5
+    # One attempt alone takes ten seconds where nobody answers.
+    assert calls < 8
+    assert flush < 8
+    assert end < 8
     assert recorded == 6
     assert [line[:58] for line in lines] == ["WARNING:spantape:spantape can't send spans over OTLP, and "], lines
 
@@ -90,7 +91,7 @@ def test_a_dead_backend_holds_up_the_exit_for_two_seconds_at_most(
         protocol,
     )
     took, *lines = said.splitlines()
-    assert 1.9 < float(took) < 4
+    assert 1.9 < float(took) < 8  # an attempt would take ten
     assert [line.partition("once: ")[2] for line in lines] == [
         "not all were taken within the 2 s of otlp_shutdown_timeout"
     ]
@@ -110,7 +111,7 @@ def test_what_the_applications_exporter_logs_is_logged_as_ever(
     spantape.uninstrument()
     for thread in threading.enumerate():
         if thread.name == "spantape-otlp":
-            thread.join(10)
+            thread.join(PATIENCE)
     assert theirs.filters == before
     assert [entry.getMessage() for entry in caplog.records if entry.name == name] == ["theirs"]
 
@@ -124,14 +125,14 @@ def test_batches_are_full_or_due_or_asked_for() -> None:
     tracer = tracer_to(processor)
     for number in range(7):
         tracer.start_span(str(number)).end()
-    assert processor.force_flush(5000)
+    assert processor.force_flush(60_000)
     assert [len(batch) for batch in exporter.batches] == [3, 3, 1]
     assert exporter.names == list("0123456")
     processor.shutdown()
     quick = sender_to(exporter, size=3, interval=0.01)
     exporter.waiting.clear()
     tracer_to(quick).start_span("due").end()
-    assert exporter.waiting.wait(5)
+    assert exporter.waiting.wait(PATIENCE)
     quick.shutdown()
 
 
@@ -143,7 +144,7 @@ def test_shutdown_sends_the_rest_and_closes_the_exporter() -> None:
     processor.shutdown()
     processor.shutdown()
     assert exporter.names == ["last"]
-    assert exporter.closed.wait(5)
+    assert exporter.closed.wait(PATIENCE)
     tracer.start_span("too late").end()
     assert not processor.force_flush(10)
     assert exporter.names == ["last"]
@@ -158,12 +159,12 @@ def test_a_slow_backend_loses_what_is_too_much_and_says_so_once(
     processor = sender_to(exporter, size=1)
     tracer = tracer_to(processor)
     tracer.start_span("first").end()
-    assert exporter.waiting.wait(5)
+    assert exporter.waiting.wait(PATIENCE)
     for number in range(20):
         tracer.start_span(str(number)).end()
     assert not processor.force_flush(10)
     exporter.gate.set()
-    assert processor.force_flush(5000)
+    assert processor.force_flush(60_000)
     assert exporter.names == ["first", *"01234"]
     assert [line.partition("once: ")[2] for line in caplog.messages] == ["5 wait already, so further ones are left out"]
     processor.shutdown()
@@ -176,12 +177,12 @@ def test_what_waits_is_bounded_in_characters_too(monkeypatch: pytest.MonkeyPatch
     processor = sender_to(exporter, size=1)
     tracer = tracer_to(processor)
     tracer.start_span("first").end()
-    assert exporter.waiting.wait(5)
+    assert exporter.waiting.wait(PATIENCE)
     for round_ in ("a", "b"):
         for number in range(5):
             tracer.start_span(f"{round_}{number}", attributes={"text": "x" * 1000}).end()
         exporter.gate.set()
-        assert processor.force_flush(5000)
+        assert processor.force_flush(60_000)
         exporter.gate.clear()
         tracer.start_span("next").end()
     exporter.gate.set()
@@ -194,11 +195,13 @@ def test_after_giving_up_the_rest_is_not_tried() -> None:
     exporter.gate.clear()
     processor = sender_to(exporter, size=1, patience=0.01)
     tracer = tracer_to(processor)
-    for number in range(5):
+    tracer.start_span("0").end()
+    assert exporter.waiting.wait(PATIENCE)
+    for number in range(1, 5):
         tracer.start_span(str(number)).end()
     processor.shutdown()
     exporter.gate.set()
-    assert exporter.closed.wait(5)
+    assert exporter.closed.wait(PATIENCE)
     assert exporter.names == ["0"]
 
 
