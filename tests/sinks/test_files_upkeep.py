@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import date as Date  # noqa: N812 - as in the source
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,21 @@ def day(age: int) -> str:
     return Date.fromordinal(TODAY.toordinal() - age).isoformat()
 
 
+@pytest.fixture(autouse=True)
+def same_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no midnight between the import of this module and the end of a test."""
+
+    class Day(Date):
+        @classmethod
+        def today(cls) -> Any:
+            return TODAY
+
+    monkeypatch.setattr(upkeep, "Date", Day)
+
+
 def at(age: int) -> int:
-    """Give a moment of the day so many days ago."""
-    return (time.time_ns() // (86_400 * SECOND) - age) * 86_400 * SECOND + 43_200 * SECOND
+    """Give noon, wherever we are, of the day so many days ago."""
+    return int(datetime.fromisoformat(f"{day(age)}T12:00:00").timestamp()) * SECOND
 
 
 def recorded(base_dir: Path, *ages: int, session: str = "5", prompt: str = "Hi", **settings: Any) -> None:
@@ -99,7 +112,7 @@ def test_the_name_of_an_archive(base_dir: Path) -> None:
         recorded(base_dir, 0, max_file_size=1024)
     names = sorted(file.name for file in archives(base_dir))
     assert len(names) == 3
-    assert names[0].startswith(f"{day(0)}_all_interactions_{time.gmtime().tm_year}")
+    assert names[0].startswith(f"{day(0)}_all_interactions_20")
     assert names[1].startswith(f"{day(0)}_errors_")
     assert names[2].startswith(f"session_5_{day(0)}_")
     assert all(name.endswith("Z.json") for name in names)
@@ -338,18 +351,24 @@ def test_one_process_at_a_time(base_dir: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(upkeep.cleanup(base_dir, Settings(), force=True)) == 3
 
 
+def tidying() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "spantape-upkeep"]
+
+
 def test_it_runs_by_itself_once_an_hour(taped: Callable[..., Tape]) -> None:
     tape = taped()
     recorded(tape.base_dir, 200)
     tape.call("5")
     tape.flush()
     until(lambda: not (tape.base_dir / layout.error_file(day(200))).exists())
+    until(lambda: not tidying())
 
     recorded(tape.base_dir, 200)
     other = taped()
     other.call("5")
     other.flush()
-    assert not [thread for thread in threading.enumerate() if thread.name == "spantape-upkeep"]
+    assert not tidying()
+    assert (tape.base_dir / layout.error_file(day(200))).exists()
 
     os.utime(tape.base_dir / ".upkeep", (time.time() - 3601,) * 2)
     third = taped()
