@@ -38,7 +38,7 @@ def run(code: str, *arguments: str | Path, command: tuple[str, ...] = (), **vari
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr, done.stderr

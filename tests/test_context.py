@@ -218,9 +218,9 @@ def test_one_session_shared_by_two_threads() -> None:
 
     def work() -> None:
         with shared:
-            inside.wait(5)
+            inside.wait(60)
             seen.append(who())
-            leave.wait(5)
+            leave.wait(60)
         seen.append(who())
 
     threads = [threading.Thread(target=work) for _ in range(2)]

@@ -16,7 +16,7 @@ def test_the_demo_shows_the_records_and_the_agents_run(tmp_path: Path) -> None:
     pytest.importorskip("rich")
     pytest.importorskip("langchain.agents.factory", reason="LangChain makes no agents of LangGraph before 1.0")
     command = [sys.executable, "-X", "utf8", str(DEMO)]
-    done = subprocess.run(command, cwd=tmp_path, check=False, timeout=120, capture_output=True, encoding="utf-8")
+    done = subprocess.run(command, cwd=tmp_path, check=False, timeout=600, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert "10 of 10 spans arrived" in done.stdout
     shown = re.sub(r" +[\d.,]+ ms", "", done.stdout)

@@ -58,7 +58,7 @@ def test_python_in_the_pages_runs(code: str, tmp_path: Path) -> None:
             check=False,
             cwd=tmp_path,
             env=environment,
-            timeout=60,
+            timeout=300,
             capture_output=True,
             text=True,
         )

@@ -252,7 +252,7 @@ def test_first_calls_of_many_threads_at_once(app: App, start: Ask, ask: Ask) -> 
     together = threading.Barrier(8)
 
     def call(_: int) -> None:
-        together.wait(5)
+        together.wait(60)
         ask()
 
     with ThreadPoolExecutor(8) as pool:
@@ -272,13 +272,13 @@ def test_a_tracer_of_the_provider_before_is_never_kept(app: App, start: Ask, ask
 
     def slow(*arguments: Any, **more: Any) -> Any:
         made.set()
-        assert found.wait(5)
+        assert found.wait(60)
         return original(*arguments, **more)
 
     other.provider.get_tracer = slow  # type: ignore[method-assign]
     thread = threading.Thread(target=ask)
     thread.start()
-    assert made.wait(5)
+    assert made.wait(60)
     replace(app.provider)
     ask()
     found.set()

@@ -164,7 +164,7 @@ def real(*words: str, folder: Path, **more: str) -> subprocess.CompletedProcess[
         check=False,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=300,
         cwd=folder,
         env=environment(folder, **more),
     )

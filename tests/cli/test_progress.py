@@ -31,14 +31,14 @@ def slow(folder: Path) -> Iterator[threading.Event]:
     enough = threading.Event()
 
     def hold() -> None:
-        with locked(lock, 10):
+        with locked(lock, 60):
             held.set()
-            enough.wait(30)
+            enough.wait(300)
 
     held = threading.Event()
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(30)
+    held.wait(300)
     try:
         yield enough
     finally:

@@ -131,7 +131,7 @@ def again(form: str, folder: Path) -> None:
     text = spantape("show", "--as", form, folder=folder)
     key = {"OPENAI_API_KEY": "from-the-environment", "PATH": "/usr/bin:/bin"}
     if form == "curl":
-        subprocess.run(["sh", "-c", text], env=key, check=True, capture_output=True, timeout=60)
+        subprocess.run(["sh", "-c", text], env=key, check=True, capture_output=True, timeout=300)
         return
     with mock.patch.dict(os.environ, key):
         exec(text, {})

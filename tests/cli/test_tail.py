@@ -53,12 +53,12 @@ class Following:
         self._reader.start()
 
     def next(self) -> tuple[str, str]:
-        told = json.loads(self._lines.get(timeout=30))
+        told = json.loads(self._lines.get(timeout=300))
         return told["id"], told["metadata"]["stage"]
 
     def stop(self) -> None:
         self._child.kill()
-        self._reader.join(30)
+        self._reader.join(300)
         self._child.__exit__(None, None, None)
 
     def _read(self) -> None:

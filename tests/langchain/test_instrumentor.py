@@ -113,7 +113,7 @@ def test_a_process(program: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program.format(folder=str(tmp_path))],
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr.decode()) == (0, "")

@@ -244,7 +244,7 @@ threading.Thread(target=run, daemon=True).start()
 told.wait()
 """
     server.replies(completion("Hello"))
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
     (record,) = spantape.recordings(tmp_path / "records").get_latest_interactions(10)
     assert (record["response"], record["success"], record["metadata"].get("stream_end")) == ("Hello", True, None)
 

@@ -22,7 +22,7 @@ ORDERS = list(itertools.product(PACKAGES, ("theirs", "ours"), ("theirs", "ours")
 
 
 def is_installed(package: str) -> bool:
-    done = subprocess.run([sys.executable, "-c", f"import {package}"], check=False, capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", f"import {package}"], check=False, capture_output=True, timeout=300)
     return done.returncode == 0
 
 
@@ -38,7 +38,7 @@ def beside(vendor: str, first: str, out_first: str, folder: Path) -> dict[str, A
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -212,7 +212,7 @@ def cancel(server: ScriptedServer, case: Case, reply: Reply, after: int) -> Base
     async def main() -> None:
         reached = asyncio.Event()
         task = asyncio.create_task(consume(reached))
-        await asyncio.wait_for(reached.wait(), 10)
+        await asyncio.wait_for(reached.wait(), 60)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

@@ -145,7 +145,7 @@ def test_threads(server: ScriptedServer, recorded: Recorded) -> None:
     def work(mine: list[Caller]) -> None:
         with openai.OpenAI(base_url=server.url, api_key="test", http_client=http(), max_retries=0) as client:
             for caller in mine:
-                together.wait(30)
+                together.wait(300)
                 with caller.at_work(recorded):
                     caller.ask(client)
 

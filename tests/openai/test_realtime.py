@@ -433,7 +433,7 @@ def test_a_cancelled_wait_ends_no_turn(recorded: Recorded) -> None:
 
     def script(event: Event) -> Iterable[Event]:
         yield created("resp_1")
-        go_on.wait(10)
+        go_on.wait(60)
         yield done("resp_1", said("late"))
 
     async def main(url: str) -> None:
@@ -551,7 +551,7 @@ def test_sender_and_receiver_are_two_threads_in_one_session(recorded: Recorded) 
         for number in range(20):
             connection.send(item(str(number)))
             connection.send(CREATE)
-        receiver.join(20)
+        receiver.join(60)
     assert [texts(span.attributes) for span in recorded.spans] == [[str(number)] for number in range(20)]
     assert {span.attributes["session.id"] for span in recorded.spans} == {"call-7"}
 

@@ -13,7 +13,7 @@ from spantape.sinks.otlp.delivery import Delivery
 from spantape.sinks.otlp.sender import Sender
 
 MOST = 4 * 1024 * 1024
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Exporter(SpanExporter):

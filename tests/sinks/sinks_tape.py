@@ -27,7 +27,7 @@ from spantape.sinks.files import FileSpanExporter, FileSpanProcessor, Recordings
 DAY = "2026-11-21"
 NOON = 1_795_262_400_000_000_000  # of that day, in UTC
 SECOND = 1_000_000_000
-PATIENCE = 20.0
+PATIENCE = 120.0  # of whatever does not come: what comes may take its time on a busy machine
 
 SEED_KEYS = ["id", "timestamp", "session_id", "message_id", "role_name", "step_id", "round_index", "provider", "model"]
 SEED_KEYS += ["prompt", "response", "success", "error_message", "performance_metrics", "metadata"]
@@ -150,7 +150,7 @@ def python(script: str, *arguments: object, environment: dict[str, str] | None =
 def run(script: str, *arguments: object, environment: dict[str, str] | None = None) -> list[str]:
     """Run a script to its end; gives the lines it printed."""
     process = python(script, *arguments, environment=environment)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     return out.splitlines()
 

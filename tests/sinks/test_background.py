@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from sinks_tape import until
+from sinks_tape import PATIENCE, until
 
 from spantape.sinks import _background, _buffer
 from spantape.sinks._background import Background
@@ -34,7 +34,7 @@ class Sink:
 
     def write(self, batch: Sequence[int], seconds: float) -> bool:
         self.inside.set()
-        self.gate.wait(20)
+        self.gate.wait(PATIENCE)
         self.during()
         self.taken += batch
         self.threads.append(threading.current_thread().name)
@@ -161,7 +161,7 @@ def test_a_buffer_that_is_full_in_bytes(make: Callable[..., Background[int]], si
         other.join(0.1)
         assert other.is_alive()
         assert (len(background.buffer), background.buffer.bytes) == (1, 1000)
-    other.join(20)
+    other.join(PATIENCE)
     assert sink.taken == [99, 1, 1000]
     assert (background.backpressure, background.lost) == (1, 0)
 
@@ -237,7 +237,7 @@ def test_who_puts_waits_while_the_buffer_is_full(make: Callable[..., Background[
     background = make(size=1, interval=3600)
     sink.gate.clear()
     background.put(0)
-    assert sink.inside.wait(20)
+    assert sink.inside.wait(PATIENCE)
     for number in range(1, 10):
         background.put(number)
     last = threading.Thread(target=background.put, args=(10,))
@@ -245,7 +245,7 @@ def test_who_puts_waits_while_the_buffer_is_full(make: Callable[..., Background[
     last.join(0.3)
     assert last.is_alive()
     sink.gate.set()
-    last.join(20)
+    last.join(PATIENCE)
     assert not last.is_alive()
     assert background.flush()
     assert sink.taken == list(range(11))
@@ -263,7 +263,7 @@ def test_a_write_that_hangs_keeps_nobody_waiting_twice(
     background = make(size=1, interval=3600)
     sink.gate.clear()
     background.put(0)
-    assert sink.inside.wait(20)
+    assert sink.inside.wait(PATIENCE)
     began = time.monotonic()
     for number in range(1, 51):
         background.put(number)
@@ -404,7 +404,7 @@ def test_an_end_that_can_not_wait(
     sink.gate.clear()
     for number in range(5):
         background.put(number)
-    assert sink.inside.wait(20)
+    assert sink.inside.wait(PATIENCE)
     until(lambda: len(background.buffer) == 0)
     for number in range(5, 7):
         background.put(number)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sinks_tape import python, run, span_ids
+from sinks_tape import PATIENCE, python, run, span_ids
 
 import spantape
 
@@ -56,10 +56,10 @@ def program(body: str, base_dir: Path) -> subprocess.Popen[str]:
 def ended_by(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
     process.send_signal(number)
     try:
-        process.communicate(timeout=15)
+        process.communicate(timeout=30)
     except subprocess.TimeoutExpired:  # Python runs no handler while it waits for a lock, if it began just then to wait
         process.send_signal(number)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
     return process.returncode
 
 
@@ -98,7 +98,7 @@ sys.stdin.readline()
     process.send_signal(signal.SIGTERM)
     assert process.stdout
     assert process.stdout.readline() == "going on\n"
-    process.communicate("\n", timeout=20)
+    process.communicate("\n", timeout=PATIENCE)
     assert process.returncode == 0
 
 
@@ -107,7 +107,7 @@ def test_sigterm_that_is_ignored(base_dir: Path) -> None:
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nrecord()\nready()\nsys.stdin.readline()", base_dir
     )
     process.send_signal(signal.SIGTERM)
-    process.communicate("\n", timeout=20)
+    process.communicate("\n", timeout=PATIENCE)
     assert process.returncode == 0
 
 
@@ -156,7 +156,7 @@ while True:
     ask()
 """
     process = program(body, base_dir)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == -signal.SIGTERM
     ids = span_ids(base_dir)
     assert len(ids) == len(set(ids)) > 3
@@ -189,13 +189,13 @@ os.{call}
 def test_durable(base_dir: Path, ending: str) -> None:
     """What has returned is there, whatever comes next."""
     process = python(f"{START}{CLIENT}record(durable=True)\nask()\nlist(ask(stream=True))\n{ending}", base_dir)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert len(span_ids(base_dir)) == 3
 
 
 def test_durable_holds_for_what_is_learned_later(base_dir: Path) -> None:
     body = "spantape.finalize(spantape.recordings().get('last')['id'], message_id=3)\nos._exit(3)"
-    python(f"{START}record(durable=True)\n{body}", base_dir).communicate(timeout=30)
+    python(f"{START}record(durable=True)\n{body}", base_dir).communicate(timeout=PATIENCE)
     (record,) = spantape.recordings(base_dir).get_latest_interactions()
     assert record["message_id"] == 3
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sinks_tape import NOON, SECOND, SEED_KEYS, Tape, end, files, loaded, messages, python, span_ids, until
+from sinks_tape import NOON, PATIENCE, SECOND, SEED_KEYS, Tape, end, files, loaded, messages, python, span_ids, until
 
 import openai
 import spantape
@@ -255,7 +255,7 @@ def test_several_processes_share_it(tape: Tape) -> None:
     assert {"started"} == {latest(tape.base_dir)[span_id] for span_id in theirs}
 
     for child in children:
-        child.communicate("go on\n", timeout=20)
+        child.communicate("go on\n", timeout=PATIENCE)
         assert child.returncode == 0
     assert {"completed"} == {latest(tape.base_dir)[span_id] for span_id in theirs}
     assert stages(tape.base_dir) == ["completed"] * 4 + ["started"]
@@ -284,7 +284,7 @@ def test_a_child_does_not_show_what_runs_in_its_parent(base_dir: Path) -> None:
         tape.close()
     """
     process = python(script, base_dir)
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, error
     assert stages(base_dir) == ["completed"] * 2
 

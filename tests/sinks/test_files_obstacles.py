@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
-from sinks_tape import Tape, end, ended, files, loaded, provider, run, span_ids, start, until
+from sinks_tape import PATIENCE, Tape, end, ended, files, loaded, provider, run, span_ids, start, until
 
 import openai
 import spantape
@@ -278,7 +278,7 @@ def test_a_finalizer_that_writes_with_another_exporter(tape: Tape, monkeypatch: 
     span_id = tape.call("5")
     done = threading.Thread(target=tape.flush)
     done.start()
-    done.join(5)
+    done.join(PATIENCE)
     assert not done.is_alive()
     until(lambda: tape.flush() and not spans.open if tape.call("5") else None)
     assert alone.force_flush()
@@ -295,11 +295,11 @@ def test_a_timeout_is_kept(tape: Tape) -> None:
     def hold() -> None:
         with FileSpanExporter(tape.base_dir).writer.locked():
             held.set()
-            done.wait(20)
+            done.wait(PATIENCE)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert held.wait(20)
+    assert held.wait(PATIENCE)
     tape.call("5")
     assert not tape.processor.force_flush(100)
     done.set()

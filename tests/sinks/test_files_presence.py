@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sinks_tape import Tape, end, files, loaded, python, run, span_ids, until
+from sinks_tape import PATIENCE, Tape, end, files, loaded, python, run, span_ids, until
 
 import spantape
 from spantape.sinks.files import presence
@@ -95,7 +95,7 @@ def test_it_is_found_once(base_dir: Path) -> None:
         print(settle(Path(sys.argv[1])))
     """
     finders = [python(script, base_dir) for _ in range(4)]
-    found = [int(finder.communicate("go\n", timeout=30)[0]) for finder in finders]
+    found = [int(finder.communicate("go\n", timeout=PATIENCE)[0]) for finder in finders]
     assert sorted(found) == [0, 0, 0, 10]
     for folder in ("by_session", "by_date", "errors"):
         assert sorted(span_ids(base_dir, folder)) == sorted(ids)
@@ -149,7 +149,7 @@ def test_a_call_that_had_ended_is_not_interrupted(base_dir: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     """
     for size in (100_000, 1024):
-        python(script, base_dir, size).communicate(timeout=30)
+        python(script, base_dir, size).communicate(timeout=PATIENCE)
         assert len(left(base_dir)) == 2
         assert settle(base_dir) == 0
         assert left(base_dir) == []
@@ -164,7 +164,7 @@ def test_a_process_that_lives_is_left_alone(tape: Tape) -> None:
         tape.flush()
         assert settle(tape.base_dir) == 0
     assert [record["span_id"] for record in tape.recordings.get_running_interactions()] == ids
-    process.communicate("\n", timeout=30)
+    process.communicate("\n", timeout=PATIENCE)
 
 
 def test_our_own_calls_are_not_interrupted(tape: Tape) -> None:
@@ -272,7 +272,7 @@ def test_a_lock_that_was_deleted_is_no_lock(tape: Tape) -> None:
     time.sleep(0.05)
     path.unlink()
     let_go(first)
-    waiting.join(20)
+    waiting.join(PATIENCE)
     until(tape.flush)
     assert len(loaded(tape.date_file)) == 2
     with pytest.raises(FileNotFoundError):
@@ -288,7 +288,7 @@ def test_who_waits_for_a_lock_that_is_deleted_does_not_get_it(base_dir: Path) ->
 
     def wait() -> None:
         try:
-            told.append(hold(path, 20))
+            told.append(hold(path, PATIENCE))
         except FileNotFoundError as error:
             told.append(error)
 
@@ -297,5 +297,5 @@ def test_who_waits_for_a_lock_that_is_deleted_does_not_get_it(base_dir: Path) ->
     time.sleep(0.05)  # it has the file open by now; if not, it finds none, which is as well
     path.unlink()
     let_go(first)
-    waiting.join(20)
+    waiting.join(PATIENCE)
     assert [type(one) for one in told] == [FileNotFoundError]

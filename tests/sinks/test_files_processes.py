@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sinks_tape import Tape, files, loaded, python, run, span_ids
+from sinks_tape import PATIENCE, Tape, files, loaded, python, run, span_ids
 
 import spantape
 
@@ -247,7 +247,7 @@ def test_exit_without_a_flush(base_dir: Path, ending: str) -> None:
         {ending}
     """
     process = python(script, base_dir)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
 
     done, abandoned = spantape.recordings(base_dir).get_latest_interactions()[::-1]
     assert (done["success"], abandoned["metadata"]["stream_end"]) == (True, "abandoned")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from sinks_tape import DAY, NOON, SECOND, Tape, end, ended, loaded, provider, start
+from sinks_tape import DAY, NOON, PATIENCE, SECOND, Tape, end, ended, loaded, provider, start
 
 import spantape
 from spantape import QueryError
@@ -215,7 +215,7 @@ def test_what_is_being_written_is_not_damaged(tape: Tape) -> None:
 
         reading = threading.Thread(target=ask)
         reading.start()
-        assert writing.wait(20)
+        assert writing.wait(PATIENCE)
         reading.join(0.1)
         tape.date_file.write_bytes(whole)
     reading.join()

@@ -120,7 +120,7 @@ def test_for_a_reader_in_another_process(tape: Tape) -> None:
     tape.flush()
     assert (tape.base_dir / "read").exists()
     (tape.base_dir / "stop").touch()
-    _, err = reader.communicate(timeout=60)
+    _, err = reader.communicate(timeout=PATIENCE)
     assert reader.returncode == 0, err
 
 

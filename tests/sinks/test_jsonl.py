@@ -15,7 +15,7 @@ import pytest
 from openai_ways import BODY, sync_client
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from sinks_tape import python, run
+from sinks_tape import PATIENCE, python, run
 
 import openai
 import spantape
@@ -224,7 +224,7 @@ def test_it_rotates_while_several_processes_write(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "calls.jsonl"
     started = [python(CALLS, log, 20_000, 60, who) for who in "abc"]
     for process in started:
-        assert process.wait(60) == 0, process.communicate()[1]
+        assert process.wait(PATIENCE) == 0, process.communicate()[1]
     files = sorted(log.parent.glob("calls.jsonl*"))
     assert len(files) > 3
     assert all(file.stat().st_size <= 20_000 for file in files)

@@ -27,7 +27,7 @@ def no_thread_is_left() -> Iterator[None]:
     spantape.uninstrument()
     for thread in threading.enumerate():
         if thread.name == "spantape-otlp":
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
 
