@@ -361,7 +361,8 @@ def test_hold_and_timeout(server: ScriptedServer, client: openai.OpenAI) -> None
     release = threading.Event()
     server.replies(completion("Late").but(hold=release))
     with pytest.raises(openai.APITimeoutError):
-        ask(client, timeout=0.05)
+        ask(client, timeout=openai.Timeout(60, read=0.05))
+    assert server.wait_for(1)  # it may come to read the request only now
     release.set()
     assert ask(client).choices[0].message.content == "You said: Hi"
 

@@ -171,7 +171,8 @@ def test_timeouts(name: str, manner: str, server: ScriptedServer) -> None:
     hold, listening = threading.Event(), Listening("current", content=True)
     server.replies(Reply({}).but(hold=hold))
     with pytest.raises(openai.APITimeoutError) as raised:
-        in_manner(manner, EVERY[name], server.url, max_retries=0, timeout=0.03)
+        in_manner(manner, EVERY[name], server.url, max_retries=0, timeout=openai.Timeout(60, read=0.03))
+    assert server.wait_for(1)  # it may come to read the request only now
     hold.set()
     assert listening.deviations(made(server, Reply({}, status=500), error=raised.value)) == []
 
