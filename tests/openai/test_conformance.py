@@ -167,13 +167,14 @@ OTHERS = [(name, manner) for name in ("chat", "embeddings") for manner in PLAIN_
 
 
 @pytest.mark.parametrize(("name", "manner"), [*((name, "create") for name in EVERY), *OTHERS])
-def test_timeouts(name: str, manner: str, server: ScriptedServer) -> None:
+def test_timeouts(name: str, manner: str) -> None:
     hold, listening = threading.Event(), Listening("current", content=True)
-    server.replies(Reply({}).but(hold=hold))
-    with pytest.raises(openai.APITimeoutError) as raised:
-        in_manner(manner, EVERY[name], server.url, max_retries=0, timeout=openai.Timeout(60, read=0.03))
-    assert server.wait_for(1)  # it may come to read the request only now
-    hold.set()
+    with ScriptedServer() as server:
+        server.replies(Reply({}).but(hold=hold))
+        with pytest.raises(openai.APITimeoutError) as raised:
+            in_manner(manner, EVERY[name], server.url, max_retries=0, timeout=openai.Timeout(60, read=0.03))
+        assert server.wait_for(1)  # it may come to read the request only now
+        hold.set()
     assert listening.deviations(made(server, Reply({}, status=500), error=raised.value)) == []
 
 
