@@ -444,7 +444,9 @@ def test_close_drops_idle_connections_and_the_server_starts_again() -> None:
         server.close()
         server.close()
         assert set(threading.enumerate()) <= before
-        with pytest.raises(openai.APIConnectionError):
+        with socket.socket() as taken, pytest.raises(openai.APIConnectionError):
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", client.base_url.port))  # or somebody else may begin to listen there
             ask(client)
         client.base_url = server.start().start().url
         assert ask(client).id == "chatcmpl-2"

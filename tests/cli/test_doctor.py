@@ -54,7 +54,10 @@ def test_the_otlp_endpoint(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         assert f"{address} (grpc) answers" in spantape("doctor", folder=tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=address)
-    done = process("doctor", folder=tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=address)
+    with socket.socket() as taken:  # or somebody else may begin to listen there
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        done = process("doctor", folder=tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=address)
     assert done.returncode == 4
     assert f"{address} (grpc) does not answer" in done.stdout
 
