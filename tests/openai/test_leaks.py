@@ -64,14 +64,15 @@ def alive() -> dict[str, int]:
         book._ladder.cache_clear()  # bounded, and made anew each minute
     ledger._named.clear()  # bounded: the newest calls are known by their ids, and by what they gave
     ledger._given.clear()
-    gc.collect()
-    kinds = Counter(map(type, gc.get_objects()))
+    files = sys.modules["spantape.process"]._active._files  # type: ignore[union-attr]
+    with files._background._lock:  # nothing of ours is at work that would be counted
+        gc.collect()
+        kinds = Counter(map(type, gc.get_objects()))
     found = {
         f"{kind.__module__}.{kind.__qualname__}": count
         for kind, count in kinds.items()
         if kind in RUNNING or str(kind.__module__).partition(".")[0] in PACKAGES
     }
-    files = sys.modules["spantape.process"]._active._files  # type: ignore[union-attr]
     return found | {
         "finalizers": len(weakref.finalize._registry),  # type: ignore[attr-defined]
         "in flight": len(in_flight),
