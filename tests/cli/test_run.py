@@ -95,3 +95,22 @@ def test_signals_reach_the_program(number: signal.Signals, code: int, tmp_path: 
         else:
             started.send_signal(number)
         assert started.wait(300) == code
+
+
+EARLY = """
+import os, signal, subprocess
+
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+subprocess.Popen = Popen
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="signals of POSIX")
+def test_a_signal_that_comes_while_the_program_begins_reaches_it(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(EARLY)
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    assert run("-q", "--", "sleep", "60", folder=tmp_path, PYTHONPATH=path).returncode == 128 + signal.SIGTERM

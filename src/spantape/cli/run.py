@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -55,17 +56,27 @@ def _environment(given: dict[str, Any]) -> dict[str, str]:
 
 
 def _run(program: tuple[str, ...], environment: dict[str, str]) -> int:
+    early: list[int] = []
+    tell: list[Callable[[int], None]] = [early.append]
+    _listen(lambda number, _: tell[-1](number))  # before it begins: what comes just then would end us alone
     try:
         child = subprocess.Popen(program, env=environment)  # noqa: S603 - to run what was given is what it is for
     except OSError as error:
         click.echo(f"spantape: {program[0]} can't be run: {error.strerror}", err=True)
         return _NO_SUCH_COMMAND
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal has told the program, too: it decides
-    for name in _PASSED_ON:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, _: child.send_signal(number))
+    tell.append(child.send_signal)
+    for number in early:
+        child.send_signal(number)
     code = child.wait()
     return code if code >= 0 else 128 - code
+
+
+def _listen(handler: Callable[[int, object], None]) -> None:
+    # The terminal has told the program, too: it decides. Were it ignored here, it would be there, too.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    for name in _PASSED_ON:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), handler)
 
 
 def _since(recordings: Recordings, began: datetime) -> list[Record]:
