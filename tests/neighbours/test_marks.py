@@ -50,8 +50,11 @@ def test_it_is_cheap_where_there_is_no_neighbour(monkeypatch: pytest.MonkeyPatch
     for name in [name for name in sys.modules if name.startswith("opentelemetry.util.genai")]:
         monkeypatch.delitem(sys.modules, name)
     here = otel_context.get_current()
-    for ask in (is_counted_elsewhere, lambda: with_mark(here)):
-        assert min(timeit.repeat(ask, number=10_000, repeat=5)) / 10_000 < 1e-6
+    nothing, *asks = (
+        min(timeit.repeat(ask, number=1000, repeat=50))
+        for ask in (lambda: None, is_counted_elsewhere, lambda: with_mark(here))
+    )
+    assert max(asks) < 10 * nothing
 
 
 @pytest.mark.parametrize("kind", ["inference", "embedding", "fetch_response"])
