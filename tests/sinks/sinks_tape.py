@@ -29,6 +29,9 @@ NOON = 1_795_262_400_000_000_000  # of that day, in UTC
 SECOND = 1_000_000_000
 PATIENCE = 120.0  # of whatever does not come: what comes may take its time on a busy machine
 
+KEPT = dict.fromkeys(("retention_days", "date_retention_days", "error_retention_days"), 100_000)
+"""Upkeep may come at any moment, and is to find nothing that is too old, however long ago the days of tests are."""
+
 SEED_KEYS = ["id", "timestamp", "session_id", "message_id", "role_name", "step_id", "round_index", "provider", "model"]
 SEED_KEYS += ["prompt", "response", "success", "error_message", "performance_metrics", "metadata"]
 
@@ -41,7 +44,7 @@ class Tape:
 
     def __init__(self, base_dir: Path, *processors: SpanProcessor, **settings: Any) -> None:
         self.base_dir = base_dir
-        chosen = Settings.load(base_dir=base_dir, **{"flush_interval": 0.02, **settings})
+        chosen = Settings.load(base_dir=base_dir, **{"flush_interval": 0.02, **KEPT, **settings})
         self.exporter = FileSpanExporter(settings=chosen)
         self.processor = FileSpanProcessor(self.exporter, chosen)
         self.provider = provider(*(processors or (self.processor,)))

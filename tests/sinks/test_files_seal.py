@@ -149,5 +149,4 @@ def test_content_that_expires(sealed: Tape) -> None:
     from spantape.sinks.files.upkeep import cleanup
 
     cleanup(sealed.base_dir, settings)
-    for file in files(sealed.base_dir / "by_session"):
-        assert loaded(file)[0]["prompt"] is None
+    assert [loaded(file)[0]["prompt"] for file in files(sealed.base_dir / "by_session")] == [None]

@@ -356,7 +356,7 @@ def tidying() -> list[threading.Thread]:
 
 
 def test_it_runs_by_itself_once_an_hour(taped: Callable[..., Tape]) -> None:
-    tape = taped()
+    tape = taped(error_retention_days=30)
     recorded(tape.base_dir, 200)
     tape.call("5")
     tape.flush()
@@ -364,14 +364,14 @@ def test_it_runs_by_itself_once_an_hour(taped: Callable[..., Tape]) -> None:
     until(lambda: not tidying())
 
     recorded(tape.base_dir, 200)
-    other = taped()
+    other = taped(error_retention_days=30)
     other.call("5")
     other.flush()
     assert not tidying()
     assert (tape.base_dir / layout.error_file(day(200))).exists()
 
     os.utime(tape.base_dir / ".upkeep", (time.time() - 3601,) * 2)
-    third = taped()
+    third = taped(error_retention_days=30)
     third.call("5")
     third.flush()
     until(lambda: not (tape.base_dir / layout.error_file(day(200))).exists())
