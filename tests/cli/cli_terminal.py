@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ def terminal(*words: str, folder: Path, columns: int = 80, code: int = 0, **more
             os.close(write)
             said = _all(read)
         assert child.returncode == code, said
-    return said.replace("\r\n", "\n")
+    return _standing(said)
 
 
 @contextmanager
@@ -40,6 +41,22 @@ def opened(columns: int) -> Iterator[tuple[int, int]]:
         yield read, write
     finally:
         os.close(read)
+
+
+def _standing(said: str) -> str:
+    """Give what is left of what was written when a bar, which comes where a command takes over a second, has gone."""
+    rows, row = [""], 0
+    for part in re.split(r"(\r\n|\n|\r|\x1b\[2K|\x1b\[1A|\x1b\[\?25[lh])", said):
+        if part.endswith("\n"):
+            row += 1
+            rows += [""] * (row == len(rows))
+        elif part == "\x1b[1A":
+            row -= 1
+        elif part == "\x1b[2K":
+            rows[row] = ""
+        elif part not in {"\r", "\x1b[?25l", "\x1b[?25h"}:
+            rows[row] += part
+    return "\n".join(rows)
 
 
 def _all(source: int) -> str:

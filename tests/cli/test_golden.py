@@ -25,7 +25,6 @@ PRICES = """[{"model": "mine", "input_price_per_1k": 1, "output_price_per_1k": 2
 SET = {f"SPANTAPE_{name}RETENTION_DAYS": "15000" for name in ("", "DATE_", "ERROR_")}
 SET |= {"SPANTAPE_PRICES": "prices.json", "SPANTAPE_BASE_DIR": "."}
 OTHERWISE: dict[str, str] = {
-    r"\x1b\[\?25[lh]": "",
     r"\d+(\.\d+)? (B|kB|MB|GB)\b": "<size>",
     r"\d+\.\d+\.\d+\S*( on \w+)?": "<version>",
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b(?<!0000000000)": "<id>",
