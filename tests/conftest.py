@@ -14,7 +14,7 @@ import spantape
 from recorded import Recorded
 from spantape.testing import ScriptedServer
 
-OURS = ("SPANTAPE_", "LLM_", "OTEL_", "OPENAI_", "AZURE_")
+OURS = ("SPANTAPE_", "LLM_", "OTEL_", "OPENAI_", "AZURE_", "LANGSMITH_", "LANGCHAIN_")
 
 
 @pytest.fixture(autouse=True)
