@@ -61,7 +61,7 @@ def _rows(data: bytes, shapes: bytes) -> Iterable[re.Match[bytes]]:
 
 
 def _times(data: bytes, first: int) -> int:
-    """Give how many times in ms there are that begin as the first of them does."""
+    """Give how many rows of digits are times in ms that begin as the first row does."""
     begin = data[first : first + 2]
     return len(glance(begin + rb"(?<![0-9]..)[0-9]{11}").findall(data)) if begin in _TIMES else 0
 
@@ -163,7 +163,7 @@ NUMBERS = (
         gate=_has_number,
     ),
     Detector(
-        "resident_id",
+        "resident_id",  # no province's begin as times do: the first look passes those over
         _among_numbers(rf"{_BEFORE}(?!1[678])[1-9][0-9]{{5}}[ -]?(?:19|20)[0-9]{{6}}[ -]?[0-9]{{3}}[0-9Xx]{_AFTER}"),
         check=_is_resident,
         shape=lambda found: hidden(found, 3, 4),
