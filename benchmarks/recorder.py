@@ -177,8 +177,8 @@ def measured(rounds: int, records: int) -> tuple[list[Target], str]:
     bare, ours = statistics.median(least), statistics.median(took)
     note = (
         f"A record of {size:.0f} bytes, {SESSIONS} sessions interleaved: {bare:.1f} µs for `orjson.dumps` and an "
-        f"`os.write` to each of its two files, which stay open; {ours:.1f} µs for spantape, from the end of the span to "
-        f"the end of the last write. Medians of {rounds} rounds; {page.MACHINE}."
+        f"`os.write` to each of its two files, which stay open; {ours:.1f} µs for spantape, from the end of the span "
+        f"to the end of the last write. Medians of {rounds} rounds; {page.MACHINE}."
     )
     return targets, note
 
