@@ -26,9 +26,9 @@ def test_nothing_is_lost(begins: str, server: ScriptedServer, tmp_path: Path) ->
     run = {"cwd": tmp_path, "env": {**os.environ, **environment}}
     subprocess.run([sys.executable, "-c", SENDS], check=True, timeout=60, **run)
     worker = subprocess.Popen([sys.executable, str(PROGRAM)], stderr=subprocess.PIPE, text=True, **run)
-    assert server.wait_for(6, timeout=60)
+    assert server.wait_for(6, timeout=300)
     worker.send_signal(signal.SIGTERM)
-    _, said = worker.communicate(timeout=60)
+    _, said = worker.communicate(timeout=300)
 
     found = spantape.recordings(tmp_path / "records").get_latest_interactions()
     assert sorted(record["prompt"] for record in found) == [f"Number {number}" for number in range(6)], said
