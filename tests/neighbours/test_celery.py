@@ -24,7 +24,7 @@ SENDS = "from celery_program import ask; [ask.delay(number) for number in range(
 def test_nothing_is_lost(begins: str, server: ScriptedServer, tmp_path: Path) -> None:
     environment = {"SERVER": server.url, "RECORDS_FROM": begins, "PYTHONPATH": str(PROGRAM.parent)}
     run = {"cwd": tmp_path, "env": {**os.environ, **environment}}
-    subprocess.run([sys.executable, "-c", SENDS], check=True, timeout=60, **run)
+    subprocess.run([sys.executable, "-c", SENDS], check=True, timeout=300, **run)
     worker = subprocess.Popen([sys.executable, str(PROGRAM)], stderr=subprocess.PIPE, text=True, **run)
     assert server.wait_for(6, timeout=300)
     worker.send_signal(signal.SIGTERM)
