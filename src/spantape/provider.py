@@ -42,6 +42,11 @@ class Choice:
     is_left_out: Callable[[], bool]
     _tracers: dict[str, tuple[trace.Tracer, trace.Tracer]] = field(default_factory=dict)
 
+    def is_of(self, provider: Any) -> bool:
+        """Say whether it was made of a provider as that is now."""
+        seen, processors = self.seen
+        return provider is seen and processors_of(provider) is processors
+
     def tracers(self, scope: str) -> tuple[trace.Tracer, trace.Tracer]:
         """Give a scope's tracers, made once: that of the provider, and ours."""
         if scope not in self._tracers:
@@ -87,21 +92,16 @@ class Tracing:
 
     def look(self) -> Choice:
         """Find out which provider holds now."""
-        choice, provider = self._choice, self._provider()
-        seen, processors = choice.seen
-        if provider is seen and processors_of(provider) is processors:
-            return choice
-        with self._lock:
-            if not self._is_chosen(provider):
-                self._choice = self._chosen(provider)
-        return self._choice
+        provider, choice = self._provider(), self._choice
+        if not choice.is_of(provider):
+            with self._lock:
+                if not self._choice.is_of(provider):
+                    self._choice = self._chosen(provider)
+                choice = self._choice
+        return choice
 
     def _provider(self) -> Any:
         return trace.get_tracer_provider() if self._fixed is None else self._fixed
-
-    def _is_chosen(self, provider: Any) -> bool:
-        seen, processors = self._choice.seen
-        return provider is seen and processors_of(provider) is processors
 
     def _chosen(self, provider: Any) -> Choice:
         usable = _takes_processors(provider)

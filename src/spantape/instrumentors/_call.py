@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from typing import Any
@@ -16,15 +15,15 @@ from .. import semconv
 from ..content import Attributes
 from ..context import opened
 from ..guard import guard
-from ..jsontext import Json, whole
+from ..jsontext import Json
 from ..opening import Opening
 from ._adopted import adopted
 from ._chunks import Chunks
 from ._endpoint import Endpoint, Request
 from ._failure import CANCELLED, failure, status_of
+from ._in_flight import in_flight
 from ._ledger import Ref, ledger
-from ._neighbours import is_counted_elsewhere
-from ._observer import Ended, Observer
+from ._observer import Ended, listening
 from ._tape import Tape
 
 TOTALS = (semconv.INPUT_TOKENS, semconv.OUTPUT_TOKENS)
@@ -52,12 +51,12 @@ class Call:
     _ref: Ref | None = None
 
     def __init__(self, tape: Tape, request: Request) -> None:
-        self.endpoint, where, body, self._key, context, began = request
+        self.endpoint, _, body, self._key, context, began = request
         self._first = itertools.count()
         self._at, self._clock = time.time(), time.perf_counter()
-        self._known = _sampled_by(self.endpoint, where, body)
+        self._known = request.sampled_by()
         self._tape = tape.for_call(self._known)
-        self._observers = _listening(tape.observers)
+        self._observers = listening(tape.observers)
         self._around = opened()
         self._sent = body if self.endpoint.tells_usage_if_asked else {}  # it may hold whole files
         whose = adopted(context)
@@ -281,39 +280,3 @@ class Call:
 
 def _is_used(found: Attributes) -> bool:
     return found.get(semconv.INPUT_TOKENS) is not None or found.get(semconv.OUTPUT_TOKENS) is not None
-
-
-enders: list[Callable[[], None]] = []
-"""End what else is open, each for an instrumentor."""
-in_flight: weakref.WeakSet[Call] = weakref.WeakSet()
-"""Streams and calls by hand whose span has not ended."""
-
-
-def end_in_flight() -> None:
-    """End what is still open, at exit, so that it is recorded."""
-    for end in enders:
-        with guard:
-            end()
-    with guard:  # another thread may begin a stream at this moment
-        for call in list(in_flight):
-            call.abandon()
-
-
-def _listening(observers: Iterable[Observer]) -> tuple[Observer, ...]:
-    """Give who is to be told; nobody, where an official instrumentation counts the same call."""
-    on = []
-    for observer in observers:
-        with guard:  # a provider of the application's may raise
-            on += [observer] if observer.is_on() else []
-    return () if on and is_counted_elsewhere() else tuple(on)
-
-
-def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:
-    """Give what a sampler decides by, which has to be known when the span starts."""
-    model = body.get("model")
-    known = {semconv.OPERATION: endpoint.operation, **where}
-    if known.get(semconv.SERVER_PORT) is None:
-        known.pop(semconv.SERVER_PORT, None)
-    if isinstance(model, str) and model:
-        known[semconv.REQUEST_MODEL] = whole(model)
-    return known

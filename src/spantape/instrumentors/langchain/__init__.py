@@ -12,7 +12,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from ... import semconv
 from ...guard import guard
-from .._call import enders
+from .._in_flight import enders
 from .._enclosing import Enclosing, finders
 from .._tape import Tape
 from .beginning import run_managers
