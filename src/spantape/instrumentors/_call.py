@@ -19,7 +19,7 @@ from ..jsontext import Json
 from ..opening import Opening
 from ._adopted import adopted
 from ._chunks import Chunks
-from ._endpoint import Endpoint, Request
+from ._endpoint import Request
 from ._failure import CANCELLED, failure, status_of
 from ._in_flight import in_flight
 from ._ledger import Ref, ledger
@@ -44,8 +44,9 @@ class Call:
     heir: Call | None = None
     """What goes on with its span."""
     used: Mapping[str, Any] = {}
+    body: Mapping[str, Json] | None = None
+    """The whole response, as soon as it is known."""
     _dropped: Sequence[str] = ()
-    _body: Mapping[str, Json] | None = None
     _learned: Mapping[str, Any] = {}
     _gave = 0
     _ref: Ref | None = None
@@ -62,8 +63,11 @@ class Call:
         whose = adopted(context)
         self._session: str | None = whose.get(semconv.SESSION_ID)
         known = self._known | self._shown(whose) if whose else self._known
-        self.span = self._tape.start_span(Opening(self._name(), known, self.endpoint.kind, context, began))
+        name = f"{self.endpoint.operation} {self._known.get(self.endpoint.named_by, '')}".rstrip()
+        self.span = self._tape.start_span(Opening(name, known, self.endpoint.kind, context, began))
         self.is_recording = self.span.is_recording()
+        self.is_told = self.is_recording or bool(self._observers) or bool(self._around)
+        """Whether anybody learns of the call: a span that is recorded, metrics, events."""
         if self.is_recording:
             with guard:
                 self._ask(body)
@@ -74,7 +78,7 @@ class Call:
 
     def answered(self, body: Mapping[str, Json]) -> None:
         """Take the whole response; it is kept even when the client then fails to parse it."""
-        self._body = body
+        self.body = body
 
     def replayed(self, chunks: Iterable[Any]) -> None:
         """Take the chunks of a stream that the client has read to its end, before anybody saw one."""
@@ -83,7 +87,7 @@ class Call:
             for chunk in chunks:
                 with guard:
                     join.add((chunk,))
-            self._body = join.body()
+            self.body = join.body()
 
     def streams(self, *, live: bool = True) -> Chunks:
         """Say that chunks will come, `live` or after the fact: the span ends when they do, or at exit."""
@@ -121,21 +125,6 @@ class Call:
             self._ref = Ref(self.span.get_span_context(), self._session, started)
         return self._ref
 
-    @property
-    def is_told(self) -> bool:
-        """Whether anybody learns of the call: a span that is recorded, metrics, events."""
-        return self.is_recording or bool(self._observers) or bool(self._around)
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether a whole response is known."""
-        return self._body is not None
-
-    @property
-    def wants_parsed(self) -> bool:
-        """Whether the parsed result is to be read, and is not known yet."""
-        return self.endpoint.typed and self._body is None
-
     def end(self, how: str | None = None) -> None:
         """End the span, unless it has ended."""
         self._end(how, None)
@@ -163,9 +152,6 @@ class Call:
     @property
     def _model(self) -> str:
         return str(self._known.get(semconv.REQUEST_MODEL, ""))
-
-    def _name(self) -> str:
-        return f"{self.endpoint.operation} {self._known.get(self.endpoint.named_by, '')}".rstrip()
 
     def _ask(self, body: Mapping[str, Json]) -> None:
         endpoint, tape = self.endpoint, self._tape
@@ -259,7 +245,7 @@ class Call:
     def _answer(self) -> Attributes:
         chunks = self.chunks
         joined = chunks.body() if chunks is not None else None
-        body = self._body if joined is None else joined
+        body = self.body if joined is None else joined
         if not body:
             return {}
         endpoint = self.endpoint

@@ -71,8 +71,6 @@ class Request(NamedTuple):
         """Give what a sampler decides by, which has to be known when the span starts."""
         model = self.body.get("model")
         known = {semconv.OPERATION: self.endpoint.operation, **self.where}
-        if known.get(semconv.SERVER_PORT) is None:
-            known.pop(semconv.SERVER_PORT, None)
         if isinstance(model, str) and model:
             known[semconv.REQUEST_MODEL] = whole(model)
         return known
