@@ -124,7 +124,7 @@ class ContentPolicy:
             return _sound(_masked(self._masking_of(name), value, key))
         if not _is_free(name):
             return _sound(value)
-        if is_content(name) and not self.capture:
+        if not self.capture and is_content(name):
             return None
         said = _unsaid_by(self.without_roles, name, value) if self.without_roles else value
         if self.filter is None and not isinstance(said, str):

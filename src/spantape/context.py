@@ -67,9 +67,8 @@ def current(found: Belonging = _NOBODY) -> Belonging:
     return found
 
 
-def opened() -> tuple[session, ...]:
-    """Give the sessions that a call made now is inside of."""
-    return _open.get()
+opened = _open.get
+"""Give the sessions that a call made now is inside of."""
 
 
 def belonging() -> dict[str, Any]:

@@ -42,6 +42,11 @@ class Choice:
     is_left_out: Callable[[], bool]
     _tracers: dict[str, tuple[trace.Tracer, trace.Tracer]] = field(default_factory=dict)
 
+    def is_of(self, provider: Any) -> bool:
+        """Say whether it was made of a provider as that is now."""
+        seen, processors = self.seen
+        return provider is seen and processors_of(provider) is processors
+
     def tracers(self, scope: str) -> tuple[trace.Tracer, trace.Tracer]:
         """Give a scope's tracers, made once: that of the provider, and ours."""
         if scope not in self._tracers:
@@ -61,10 +66,12 @@ class Tracing:
         self, fixed: Any, processors_for: Callable[[Any], Sequence[SpanProcessor]], *, everything: bool = True
     ) -> None:
         # The API's stand-in for a provider to come is none: what comes is found later.
-        self._fixed = None if isinstance(fixed, trace.ProxyTracerProvider) else fixed
+        is_fixed = fixed is not None and not isinstance(fixed, trace.ProxyTracerProvider)
+        self._provider: Callable[[], Any] = (lambda: fixed) if is_fixed else trace.get_tracer_provider
         self._processors_for = processors_for
         self._span = _recorded_span if everything else _sampled_span
-        self._verdict = _never_left_out if everything else _left_out_by
+        self.leaves_out = _no if everything else self._leaves_out
+        """Says whether a call that is made now would have a span that nobody records, as far as that is certain."""
         self._lock = threading.Lock()
         self.private = self._ours()
         self._choice = Choice((None, None), self.private, self.private, _no)
@@ -79,29 +86,20 @@ class Tracing:
 
         return start
 
-    def leaves_out(self) -> bool:
-        """Say whether a call that is made now would have a span that nobody records, as far as that is certain."""
+    def _leaves_out(self) -> bool:
         # What was added to the provider since is nothing to a call that no processor hears of.
         choice = self._choice if self._choice.seen[0] is self._provider() else self.look()
         return choice.is_left_out()
 
     def look(self) -> Choice:
         """Find out which provider holds now."""
-        choice, provider = self._choice, self._provider()
-        seen, processors = choice.seen
-        if provider is seen and processors_of(provider) is processors:
-            return choice
-        with self._lock:
-            if not self._is_chosen(provider):
-                self._choice = self._chosen(provider)
-        return self._choice
-
-    def _provider(self) -> Any:
-        return trace.get_tracer_provider() if self._fixed is None else self._fixed
-
-    def _is_chosen(self, provider: Any) -> bool:
-        seen, processors = self._choice.seen
-        return provider is seen and processors_of(provider) is processors
+        provider, choice = self._provider(), self._choice
+        if not choice.is_of(provider):
+            with self._lock:
+                if not self._choice.is_of(provider):
+                    self._choice = self._chosen(provider)
+                choice = self._choice
+        return choice
 
     def _chosen(self, provider: Any) -> Choice:
         usable = _takes_processors(provider)
@@ -111,7 +109,7 @@ class Tracing:
         if not usable or provider is self.private:
             return Choice(seen, self.private, self.private, _no)
         ours = self._ours(getattr(provider, "resource", None))
-        return Choice(seen, provider, ours, self._verdict(getattr(provider, "sampler", None)))
+        return Choice(seen, provider, ours, _left_out_by(getattr(provider, "sampler", None)))
 
     def _ours(self, resource: object = None) -> TracerProvider:
         provider = TracerProvider(
@@ -130,10 +128,6 @@ def _yes() -> bool:
 
 def _no() -> bool:
     return False
-
-
-def _never_left_out(sampler: object) -> Callable[[], bool]:  # noqa: ARG001 - what it leaves out is recorded all the same
-    return _no
 
 
 def _left_out_by(sampler: object) -> Callable[[], bool]:

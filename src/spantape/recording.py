@@ -94,7 +94,7 @@ class Recording:
 
     def stop(self) -> None:
         """Undo `start`."""
-        from .instrumentors._call import end_in_flight
+        from .instrumentors._in_flight import end_in_flight
         from .instrumentors.langchain import LangChainInstrumentor
         from .instrumentors.openai import OpenAIInstrumentor
         from .provider import leave_all
@@ -169,7 +169,7 @@ class Recording:
         return [self._files, *self._lines, *([self._otlp] if self._otlp is not None else [])]
 
     def _at_exit(self) -> None:
-        from .instrumentors._call import end_in_flight
+        from .instrumentors._in_flight import end_in_flight
 
         end_in_flight()
         self._shut_down()

@@ -224,7 +224,7 @@ invoke_agent
 def test_runs_that_go_on_at_exit_are_recorded(recorded: Recorded) -> None:
     from langchain_core.callbacks import CallbackManager
 
-    from spantape.instrumentors._call import end_in_flight
+    from spantape.instrumentors._in_flight import end_in_flight
 
     CallbackManager.configure().on_chat_model_start({}, [[]], invocation_params={"model": "m"})
     end_in_flight()

@@ -21,7 +21,7 @@ from openai_ways import BODY, USAGE, async_client, sync_client
 import openai
 import spantape
 from recorded import Recorded
-from spantape.instrumentors._call import in_flight
+from spantape.instrumentors._in_flight import in_flight
 from spantape.testing import ScriptedServer, completion, error, response, stream
 
 TOLD: dict[str, Any] = {"model": "gpt-4o-mini", "messages": "Hi"}

@@ -420,6 +420,34 @@ def test_content_parts(given: Any, expected: dict[str, Any]) -> None:
     assert found[semconv.INPUT_MESSAGES] == [{"role": "user", "parts": [expected]}]
 
 
+def test_an_answer_is_the_assistants_where_it_does_not_say_whose_it_is() -> None:
+    message = {"role": None, "content": "Hi", "refusal": None, "tool_calls": [], "annotations": []}
+    found = chat.answered({"choices": [{"message": message, "finish_reason": "stop"}]})
+    said = {"role": "assistant", "parts": [{"type": "text", "content": "Hi"}], "finish_reason": "stop"}
+    assert found[semconv.OUTPUT_MESSAGES] == [said]
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({"n": 2}, {semconv.REQUEST_CHOICE_COUNT: 2}),
+        ({"n": 1}, {}),
+        ({"n": "2"}, {}),
+        ({"service_tier": "flex"}, {semconv.OPENAI_REQUEST_SERVICE_TIER: "flex"}),
+        ({"service_tier": "auto"}, {}),
+        ({"response_format": {"type": "json_schema"}}, {semconv.OUTPUT_TYPE: "json"}),
+        ({"response_format": {"type": "novel"}}, {}),
+        ({"response_format": {"type": "text"}, "modalities": ["text", "audio"]}, {semconv.OUTPUT_TYPE: "speech"}),
+        ({"modalities": ["text"]}, {}),
+    ],
+)
+def test_what_says_more_than_its_attribute_stays_among_the_parameters(
+    sent: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert chat.request(sent) == expected | {semconv.OPENAI_API_TYPE: "chat_completions"}
+    assert chat.asked(sent)[semconv.REQUEST_PARAMETERS] == sent
+
+
 @pytest.mark.parametrize("messages", [None, "hi", 7, [None], ["x"], [[]], {"role": "user"}])
 def test_messages_of_any_shape(messages: Any) -> None:
     assert chat.asked({"messages": messages})[semconv.INPUT_MESSAGES] == []

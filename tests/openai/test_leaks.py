@@ -24,7 +24,7 @@ from test_streams import ASYNC_EARLY, EARLY
 import openai
 import spantape
 from spantape import provider as providers
-from spantape.instrumentors._call import in_flight
+from spantape.instrumentors._in_flight import in_flight
 from spantape.instrumentors._ledger import ledger
 from spantape.pricing.book import PriceBook
 

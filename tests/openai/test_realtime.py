@@ -36,7 +36,7 @@ from realtime_server import (
 import openai
 import spantape
 from recorded import Recorded
-from spantape.instrumentors._call import in_flight
+from spantape.instrumentors._in_flight import in_flight
 
 MODEL = "gpt-realtime"
 

@@ -17,7 +17,7 @@ from realtime_server import DROP, Event, WebSocketServer
 
 import openai
 from recorded import Recorded
-from spantape.instrumentors._call import in_flight
+from spantape.instrumentors._in_flight import in_flight
 from spantape.instrumentors.openai.websocket import FAMILIES
 
 resources: Any = pytest.importorskip("openai.resources.responses", reason="this version has no responses")

@@ -335,7 +335,7 @@ def test_the_users_span_stays_current_inside_the_loop(server: ScriptedServer, re
 
 
 def test_exit_with_an_open_stream(server: ScriptedServer, recorded: Recorded) -> None:
-    from spantape.instrumentors._call import end_in_flight
+    from spantape.instrumentors._in_flight import end_in_flight
 
     with sync_client(server.url) as client:
         chunks = begin(client)

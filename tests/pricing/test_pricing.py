@@ -194,10 +194,10 @@ def test_every_kind_of_token_at_its_own_price() -> None:
     used = usage(1000, 500, cache_read=100, cache_write=200, audio_input=300, audio_output=50)
     paid = price(each, used)
     assert paid is not None
-    assert paid.cached == Decimal("0.0001")
-    assert paid.input == Decimal("0.004") + paid.cached + Decimal("0.0024") + Decimal("0.03")
-    assert paid.output == Decimal("0.009") + Decimal("0.01")
-    assert paid.total == paid.input + paid.output
+    assert paid.cached == 100 / 1_000_000
+    assert paid.input == (4000 + 100 + 2400 + 30_000) / 1_000_000
+    assert paid.output == (9000 + 10_000) / 1_000_000
+    assert paid.total == (36_500 + 19_000) / 1_000_000
 
 
 needs_image_prices = pytest.mark.skipif(
@@ -213,9 +213,10 @@ def test_what_was_read_from_the_cache_may_have_been_audio_or_an_image() -> None:
     paid = price(each, usage(1000, 100, **subsets, audio_cache_read=250, image_cache_read=100))
     assert paid is not None
     # 250 audio and 100 image tokens of the 400 cached; without a price of their own, these cost what is cached
-    assert paid.cached == Decimal(50 * 1 + 250 * 3 + 100 * 1) / 1_000_000
-    assert paid.input == paid.cached + Decimal(50 * 100 + 100 * 50 + 450 * 10) / 1_000_000
-    assert paid.output == Decimal(40 * 20 + 60 * 40) / 1_000_000
+    cached = 50 * 1 + 250 * 3 + 100 * 1
+    assert paid.cached == cached / 1_000_000
+    assert paid.input == (cached + 50 * 100 + 100 * 50 + 450 * 10) / 1_000_000
+    assert paid.output == (40 * 20 + 60 * 40) / 1_000_000
 
 
 @needs_image_prices
@@ -230,7 +231,7 @@ OF_IMAGES: Any = {semconv.IMAGE_OUTPUT_TOKENS: 1000}
 def test_tokens_without_a_price_of_their_own_cost_the_usual() -> None:
     paid = price(prices(input=Decimal(10), output=Decimal(20)), usage(1000, 100, cache_read=400, audio_input=10))
     assert paid is not None
-    assert (paid.input, paid.cached, paid.output) == (Decimal("0.01"), Decimal("0.004"), Decimal("0.002"))
+    assert (paid.input, paid.cached, paid.output) == (0.01, 0.004, 0.002)
 
 
 PICTURE = {semconv.OPERATION: semconv.IMAGE_EDIT}
@@ -277,7 +278,7 @@ def test_a_tier_holds_for_all_tokens(sent: int, each: int) -> None:
     tiers = [Tier(400_000, Decimal(3)), Tier(200_000, Decimal(2))]
     paid = price(prices(input=TieredPrices(Decimal(1), tiers), output=Decimal(0)), usage(sent, 0))
     assert paid is not None
-    assert paid.total == Decimal(sent) * each / 1_000_000
+    assert paid.total == sent * each / 1_000_000
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-mini", "gpt-5", "o3", "gpt-3.5-turbo"])
@@ -296,7 +297,17 @@ def test_the_usual_call_costs_what_it_costs_in_full(model: str, sent: int, cache
     usual = cost.usual(rates, rates.flat, found)
     assert usual is not None
     assert usual == cost.price(rates, found)
-    assert PriceBook().attributes(found, NOW)[semconv.COST_TOTAL] == float(usual.total)
+    assert PriceBook().attributes(found, NOW)[semconv.COST_TOTAL] == usual.total
+
+
+@pytest.mark.parametrize("each", ["1E-7", "0.00000123456789", "3", "2E+1", "1E-40", "0.1428571428571428571428571429"])
+@pytest.mark.parametrize("request_price", ["0", "0.005"])
+def test_a_price_with_any_number_of_digits(each: str, request_price: str) -> None:
+    tokens = {semconv.INPUT_TOKENS: Decimal(each), semconv.OUTPUT_TOKENS: Decimal("0.1")}
+    rates = Rates(tokens, "test", request=Decimal(request_price))
+    found = usage(1_234_567, 89, cache_read=1001)
+    assert rates.flat is not None
+    assert cost.usual(rates, rates.flat, found) == cost.price(rates, found)
 
 
 def test_the_same_as_genai_prices_for_every_model() -> None:
@@ -308,8 +319,10 @@ def test_the_same_as_genai_prices_for_every_model() -> None:
             ours = price(each, usage(300_000, 77))
             if ours is not None:
                 theirs = each.calc_price(Usage(input_tokens=300_000, output_tokens=77))
-                assert (ours.input, ours.output) == (theirs["input_price"], theirs["output_price"]), model.id
-                assert ours.total == theirs["total_price"], model.id
+                assert (ours.input, ours.output) == (float(theirs["input_price"]), float(theirs["output_price"])), (
+                    model.id
+                )
+                assert ours.total == float(theirs["total_price"]), model.id
                 compared += 1
     assert compared > 500
 

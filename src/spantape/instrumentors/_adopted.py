@@ -18,5 +18,5 @@ def adopting(found: Belonging, context: Context) -> Context:
 
 def adopted(context: Context | None) -> Attributes:
     """Give the span attributes of whom and what a call belongs to that is made in a context, or else in the current."""
-    found = otel_context.get_value(_KEY, context)
+    found = (otel_context.get_current() if context is None else context).get(_KEY)
     return current(found).attributes() if isinstance(found, Belonging) else belonging()

@@ -19,7 +19,7 @@ def body_of(data: bytes, content_type: str) -> Mapping[str, Json] | None:
     nor text is a picture or a sound: neither decoded nor hashed, not even copied.
     """
     body = loads_or(data) if may_be_object(data) else None
-    if isinstance(body, Mapping):
+    if isinstance(body, dict):
         return body
     if "json" in content_type.lower() or not data:  # broken or cut JSON is no text that anybody has said
         return None

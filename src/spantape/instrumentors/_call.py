@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from typing import Any
@@ -16,15 +15,15 @@ from .. import semconv
 from ..content import Attributes
 from ..context import opened
 from ..guard import guard
-from ..jsontext import Json, whole
+from ..jsontext import Json
 from ..opening import Opening
 from ._adopted import adopted
 from ._chunks import Chunks
-from ._endpoint import Endpoint, Request
+from ._endpoint import Request
 from ._failure import CANCELLED, failure, status_of
+from ._in_flight import in_flight
 from ._ledger import Ref, ledger
-from ._neighbours import is_counted_elsewhere
-from ._observer import Ended, Observer
+from ._observer import Ended, listening
 from ._tape import Tape
 
 TOTALS = (semconv.INPUT_TOKENS, semconv.OUTPUT_TOKENS)
@@ -45,26 +44,30 @@ class Call:
     heir: Call | None = None
     """What goes on with its span."""
     used: Mapping[str, Any] = {}
+    body: Mapping[str, Json] | None = None
+    """The whole response, as soon as it is known."""
     _dropped: Sequence[str] = ()
-    _body: Mapping[str, Json] | None = None
     _learned: Mapping[str, Any] = {}
     _gave = 0
     _ref: Ref | None = None
 
     def __init__(self, tape: Tape, request: Request) -> None:
-        self.endpoint, where, body, self._key, context, began = request
+        self.endpoint, _, body, self._key, context, began = request
         self._first = itertools.count()
         self._at, self._clock = time.time(), time.perf_counter()
-        self._known = _sampled_by(self.endpoint, where, body)
+        self._known = request.sampled_by()
         self._tape = tape.for_call(self._known)
-        self._observers = _listening(tape.observers)
+        self._observers = listening(tape.observers)
         self._around = opened()
         self._sent = body if self.endpoint.tells_usage_if_asked else {}  # it may hold whole files
         whose = adopted(context)
         self._session: str | None = whose.get(semconv.SESSION_ID)
         known = self._known | self._shown(whose) if whose else self._known
-        self.span = self._tape.start_span(Opening(self._name(), known, self.endpoint.kind, context, began))
+        name = f"{self.endpoint.operation} {self._known.get(self.endpoint.named_by, '')}".rstrip()
+        self.span = self._tape.start_span(Opening(name, known, self.endpoint.kind, context, began))
         self.is_recording = self.span.is_recording()
+        self.is_told = self.is_recording or bool(self._observers) or bool(self._around)
+        """Whether anybody learns of the call: a span that is recorded, metrics, events."""
         if self.is_recording:
             with guard:
                 self._ask(body)
@@ -75,7 +78,7 @@ class Call:
 
     def answered(self, body: Mapping[str, Json]) -> None:
         """Take the whole response; it is kept even when the client then fails to parse it."""
-        self._body = body
+        self.body = body
 
     def replayed(self, chunks: Iterable[Any]) -> None:
         """Take the chunks of a stream that the client has read to its end, before anybody saw one."""
@@ -84,7 +87,7 @@ class Call:
             for chunk in chunks:
                 with guard:
                     join.add((chunk,))
-            self._body = join.body()
+            self.body = join.body()
 
     def streams(self, *, live: bool = True) -> Chunks:
         """Say that chunks will come, `live` or after the fact: the span ends when they do, or at exit."""
@@ -122,21 +125,6 @@ class Call:
             self._ref = Ref(self.span.get_span_context(), self._session, started)
         return self._ref
 
-    @property
-    def is_told(self) -> bool:
-        """Whether anybody learns of the call: a span that is recorded, metrics, events."""
-        return self.is_recording or bool(self._observers) or bool(self._around)
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether a whole response is known."""
-        return self._body is not None
-
-    @property
-    def wants_parsed(self) -> bool:
-        """Whether the parsed result is to be read, and is not known yet."""
-        return self.endpoint.typed and self._body is None
-
     def end(self, how: str | None = None) -> None:
         """End the span, unless it has ended."""
         self._end(how, None)
@@ -164,9 +152,6 @@ class Call:
     @property
     def _model(self) -> str:
         return str(self._known.get(semconv.REQUEST_MODEL, ""))
-
-    def _name(self) -> str:
-        return f"{self.endpoint.operation} {self._known.get(self.endpoint.named_by, '')}".rstrip()
 
     def _ask(self, body: Mapping[str, Json]) -> None:
         endpoint, tape = self.endpoint, self._tape
@@ -260,7 +245,7 @@ class Call:
     def _answer(self) -> Attributes:
         chunks = self.chunks
         joined = chunks.body() if chunks is not None else None
-        body = self._body if joined is None else joined
+        body = self.body if joined is None else joined
         if not body:
             return {}
         endpoint = self.endpoint
@@ -281,39 +266,3 @@ class Call:
 
 def _is_used(found: Attributes) -> bool:
     return found.get(semconv.INPUT_TOKENS) is not None or found.get(semconv.OUTPUT_TOKENS) is not None
-
-
-enders: list[Callable[[], None]] = []
-"""End what else is open, each for an instrumentor."""
-in_flight: weakref.WeakSet[Call] = weakref.WeakSet()
-"""Streams and calls by hand whose span has not ended."""
-
-
-def end_in_flight() -> None:
-    """End what is still open, at exit, so that it is recorded."""
-    for end in enders:
-        with guard:
-            end()
-    with guard:  # another thread may begin a stream at this moment
-        for call in list(in_flight):
-            call.abandon()
-
-
-def _listening(observers: Iterable[Observer]) -> tuple[Observer, ...]:
-    """Give who is to be told; nobody, where an official instrumentation counts the same call."""
-    on = []
-    for observer in observers:
-        with guard:  # a provider of the application's may raise
-            on += [observer] if observer.is_on() else []
-    return () if on and is_counted_elsewhere() else tuple(on)
-
-
-def _sampled_by(endpoint: Endpoint, where: Attributes, body: Mapping[str, Json]) -> Attributes:
-    """Give what a sampler decides by, which has to be known when the span starts."""
-    model = body.get("model")
-    known = {semconv.OPERATION: endpoint.operation, **where}
-    if known.get(semconv.SERVER_PORT) is None:
-        known.pop(semconv.SERVER_PORT, None)
-    if isinstance(model, str) and model:
-        known[semconv.REQUEST_MODEL] = whole(model)
-    return known

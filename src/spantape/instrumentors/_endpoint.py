@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from .. import semconv
 from ..content import Attributes
-from ..jsontext import Json
+from ..jsontext import Json, whole
 from ._mapping import nothing
 
 if TYPE_CHECKING:
@@ -66,3 +66,11 @@ class Request(NamedTuple):
     key: Callable[[], str] = str
     context: Context | None = None
     began: int | None = None
+
+    def sampled_by(self) -> Attributes:
+        """Give what a sampler decides by, which has to be known when the span starts."""
+        model = self.body.get("model")
+        known = {semconv.OPERATION: self.endpoint.operation, **self.where}
+        if isinstance(model, str) and model:
+            known[semconv.REQUEST_MODEL] = whole(model)
+        return known

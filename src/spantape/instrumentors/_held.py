@@ -67,7 +67,7 @@ class Held(Call):
 
     def told(self, endpoint: Endpoint, body: Mapping[str, Json]) -> None:
         """Take a response told by hand, where the layer beneath has given none."""
-        if self._body is None and (self.chunks is None or not self.chunks.joins or self.chunks.is_empty):
+        if self.body is None and (self.chunks is None or not self.chunks.joins or self.chunks.is_empty):
             self.endpoint = endpoint
             self.answered(body)
 

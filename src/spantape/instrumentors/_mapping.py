@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import compress
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -27,11 +27,7 @@ class Table(dict[str, tuple[str, Coerce]]):
 
     def __init__(self, rows: Mapping[str, tuple[str, Coerce]]) -> None:
         super().__init__(rows)
-        self._beginnings = tuple(path.partition(".")[0] for path in rows)
-
-    def within(self, view: Mapping[str, Any]) -> Iterator[str]:
-        """Give the paths that may lead somewhere, found in no time: a body has few of what it might have."""
-        return compress(self, map(view.__contains__, self._beginnings))
+        self.beginnings = tuple(path.partition(".")[0] for path in rows)
 
 
 def fields(value: Any) -> Mapping[str, Any]:
@@ -81,7 +77,8 @@ def pick(table: Table, body: Json) -> Attributes:
     """Read what the table names; an attribute found on several paths is the last one's."""
     view = fields(body)
     found: Attributes = {}
-    for path in table.within(view):
+    # Only the paths that may lead somewhere, found in no time: a body has few of what it might have.
+    for path in compress(table, map(view.__contains__, table.beginnings)):
         attribute, coerce = table[path]
         value = dig(view, path) if "." in path else view[path]
         said = None if value is None else coerce(value)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from opentelemetry.context import Context
+
+from ..guard import guard
+from ._neighbours import is_counted_elsewhere
 
 INFERENCE = frozenset({"chat", "text_completion", "generate_content"})
 """Operations that the conventions count as inferences: others have no event, and metrics of their own."""
@@ -34,3 +37,12 @@ class Observer(Protocol):
 
     def ended(self, call: Ended) -> None:
         """Take note of a call."""
+
+
+def listening(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    """Give who is to be told; nobody, where an official instrumentation counts the same call."""
+    on = []
+    for observer in observers:
+        with guard:  # a provider of the application's may raise
+            on += [observer] if observer.is_on() else []
+    return () if on and is_counted_elsewhere() else tuple(on)

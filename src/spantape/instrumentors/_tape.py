@@ -118,6 +118,8 @@ def _observers(settings: Settings, scope: str) -> tuple[Observer, ...]:
 
 def _is_among(hosts: Collection[str]) -> Callable[[str], bool]:
     """Give whether a host is one of those named, or lies below one; `*` is all."""
+    if not hosts:
+        return hosts.__contains__
     return lambda host: "*" in hosts or any(host == one or host.endswith(f".{one}") for one in hosts)
 
 

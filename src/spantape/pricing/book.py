@@ -57,13 +57,8 @@ class PriceBook:
 
     def attributes(self, found: Mapping[str, Any], at: float) -> Attributes:
         """Give the cost attributes of a call with the attributes `found` that was made at epoch second `at`."""
-        cost = self.cost(found, at)
-        return {} if cost is None else _attributes(cost, found)
-
-    def cost(self, found: Mapping[str, Any], at: float) -> Cost | None:
-        """Price a call with the attributes `found` that was made at epoch second `at`."""
         if not self.enabled or not _is_counted(found):
-            return None
+            return {}
         tier = found.get(semconv.OPENAI_RESPONSE_SERVICE_TIER)
         ladder = self._ladder(
             found.get(semconv.PROVIDER),
@@ -72,7 +67,8 @@ class PriceBook:
             tier if tier in _TIERS else None,
             int(at // 60),
         )
-        return cost_of(ladder, found) if ladder else None
+        cost = cost_of(ladder, found) if ladder else None
+        return {} if cost is None else _attributes(cost, found)
 
     def rates(self, provider: str, model: str, at: float, server: str = "") -> tuple[Rates, ...]:
         """Give the prices of a model that hold at epoch second `at`, one for each length of input that has its own."""
@@ -118,10 +114,10 @@ def _is_counted(found: Mapping[str, Any]) -> bool:
 def _attributes(cost: Cost, found: Mapping[str, Any]) -> Attributes:
     told: Attributes = {
         **cost.rates.origin,
-        semconv.COST_INPUT: float(cost.input),
-        semconv.COST_OUTPUT: float(cost.output),
-        semconv.COST_CACHED: None if cost.cached is None else float(cost.cached),
-        semconv.COST_TOTAL: float(cost.total),
+        semconv.COST_INPUT: cost.input,
+        semconv.COST_OUTPUT: cost.output,
+        semconv.COST_CACHED: cost.cached,
+        semconv.COST_TOTAL: cost.total,
     }
     if found.get(semconv.USAGE_ESTIMATED):
         told[semconv.COST_SOURCE] = f"estimated usage × {cost.rates.source}"

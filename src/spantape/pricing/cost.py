@@ -48,10 +48,10 @@ _KINDS = {
 class Cost(NamedTuple):
     """What a call cost; `cached` is the part of `input` that was paid for tokens read from the cache."""
 
-    input: Decimal
-    output: Decimal
-    total: Decimal
-    cached: Decimal | None
+    input: float
+    output: float
+    total: float
+    cached: float | None
     rates: Rates
 
 
@@ -67,14 +67,19 @@ def cost_of(ladder: Sequence[Rates], found: Mapping[str, Any]) -> Cost | None:
 
 
 def usual(rates: Rates, flat: Flat, found: Mapping[str, Any]) -> Cost | None:
-    """Price a call that had no tokens of a rare kind: the same as `price` in a fraction of its time."""
+    """Price a call that had no tokens of a rare kind: the same as `price` in a fraction of its time.
+
+    Whole numbers divide into the float that is nearest, as the decimal number of the same value does.
+    """
     sent, received = found[semconv.INPUT_TOKENS], found.get(semconv.OUTPUT_TOKENS) or 0
     cached = found.get(semconv.CACHE_READ_TOKENS) or 0
     if not 0 <= cached <= sent or received < 0:
         return None
     for_cached, for_output = cached * flat.cached, received * flat.received
     for_input = (sent - cached) * flat.sent + for_cached
-    return Cost(for_input, for_output, for_input + for_output + flat.request, for_cached if cached else None, rates)
+    parts = flat.parts
+    total = for_input + for_output + flat.request
+    return Cost(for_input / parts, for_output / parts, total / parts, for_cached / parts if cached else None, rates)
 
 
 def price(rates: Rates, usage: Mapping[str, Any]) -> Cost | None:
@@ -89,10 +94,10 @@ def price(rates: Rates, usage: Mapping[str, Any]) -> Cost | None:
     cached = [sent[kind] for kind in _CACHED if kind in sent]
     for_input, for_output = sum(sent.values(), Decimal()), sum(received.values(), Decimal())
     return Cost(
-        input=for_input,
-        output=for_output,
-        total=for_input + for_output + rates.request,
-        cached=sum(cached, Decimal()) if cached else None,
+        input=float(for_input),
+        output=float(for_output),
+        total=float(for_input + for_output + rates.request),
+        cached=float(sum(cached, Decimal())) if cached else None,
         rates=rates,
     )
 

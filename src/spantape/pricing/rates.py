@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -30,12 +31,14 @@ _RARE = frozenset(KINDS) - {
 
 
 class Flat(NamedTuple):
-    """What one token costs that was sent, read from a cache or received, and each request."""
+    """What one token costs that was sent, read from a cache or received, and each request: in parts of one unit."""
 
-    sent: Decimal
-    cached: Decimal
-    received: Decimal
-    request: Decimal
+    sent: int
+    cached: int
+    received: int
+    request: int
+    parts: int
+    """How many make one unit of the currency."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,10 @@ class Rates:
         sent, received = self.tokens.get(semconv.INPUT_TOKENS), self.tokens.get(semconv.OUTPUT_TOKENS)
         if sent is None or received is None:
             return None
-        return Flat(sent, self.tokens.get(semconv.CACHE_READ_TOKENS, sent), received, self.request)
+        prices = (sent, self.tokens.get(semconv.CACHE_READ_TOKENS, sent), received, self.request)
+        ratios = [price.as_integer_ratio() for price in prices]
+        parts = math.lcm(*(below for _, below in ratios))
+        return Flat._make([*(above * (parts // below) for above, below in ratios), parts])
 
 
 def _is_within(size: int, above: int, up_to: int | None) -> bool:

@@ -12,8 +12,8 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from ... import semconv
 from ...guard import guard
-from .._call import enders
 from .._enclosing import Enclosing, finders
+from .._in_flight import enders
 from .._tape import Tape
 from .beginning import run_managers
 from .nesting import MODULES, Nesting

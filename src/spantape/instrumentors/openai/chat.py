@@ -40,6 +40,16 @@ _REQUEST = Table(
         "reasoning_effort": (semconv.REQUEST_REASONING_LEVEL, text),
     }
 )
+_FORMATS = {"json_object": "json", "json_schema": "json", "text": "text"}
+_IN_PART = Table(
+    {
+        "n": (semconv.REQUEST_CHOICE_COUNT, lambda value: _but(1, whole(value))),
+        "service_tier": (semconv.OPENAI_REQUEST_SERVICE_TIER, lambda value: _but("auto", text(value))),
+        "response_format.type": (semconv.OUTPUT_TYPE, lambda value: _FORMATS.get(str(value))),
+        "modalities": (semconv.OUTPUT_TYPE, lambda value: "speech" if "audio" in (texts(value) or ()) else None),
+    }
+)
+"""What says more than its attribute, or nothing by its usual value: it stays among the parameters."""
 _RESPONSE = Table(
     {
         "id": (semconv.RESPONSE_ID, text),
@@ -49,20 +59,17 @@ _RESPONSE = Table(
     }
 )
 _SPEAKERS = frozenset({"system", "developer", "user", "assistant"})
-_FORMATS = {"json_object": "json", "json_schema": "json", "text": "text"}
-_ELSEWHERE = frozenset({"model", "messages", "tools", "functions", *_REQUEST} - {"max_completion_tokens"})
+_TOOLS = frozenset({"tools", "functions"})
+_ELSEWHERE = frozenset({"model", "messages", *_TOOLS, *_REQUEST} - {"max_completion_tokens"})
 
 
 def request(body: Mapping[str, Json]) -> Attributes:
     """Give the attributes of what is about to be sent."""
-    count = whole(body.get("n"))
-    tier = text(body.get("service_tier"))
-    return pick(_REQUEST, body) | {
-        semconv.OPENAI_API_TYPE: "chat_completions",
-        semconv.REQUEST_CHOICE_COUNT: count if count != 1 else None,
-        semconv.OPENAI_REQUEST_SERVICE_TIER: tier if tier != "auto" else None,
-        semconv.OUTPUT_TYPE: _output_type(body),
-    }
+    return {**pick(_REQUEST, body), **pick(_IN_PART, body), semconv.OPENAI_API_TYPE: "chat_completions"}
+
+
+def _but(usual: Json, value: Json) -> Json:
+    return None if value == usual else value
 
 
 def asked(body: Mapping[str, Json]) -> Attributes:
@@ -70,7 +77,7 @@ def asked(body: Mapping[str, Json]) -> Attributes:
     parameters = others(body, _ELSEWHERE)
     return {
         semconv.INPUT_MESSAGES: _messages(items(body.get("messages"))),
-        semconv.TOOL_DEFINITIONS: _tools(body) or None,
+        semconv.TOOL_DEFINITIONS: None if _TOOLS.isdisjoint(body) else _tools(body) or None,
         semconv.REQUEST_PARAMETERS: parameters or None,
     }
 
@@ -90,7 +97,8 @@ def answered(body: Mapping[str, Json]) -> Attributes:
 
 
 def _output(choice: Mapping[str, Json]) -> Message:
-    output = _message({"role": "assistant", **fields(choice.get("message"))})
+    said = {key: value for key, value in fields(choice.get("message")).items() if value}  # most of it is null
+    (output,) = _messages([{"role": "assistant", **said}])
     return output | {"finish_reason": text(choice.get("finish_reason")) or "error"}
 
 
@@ -187,12 +195,6 @@ def _tool_result(content: Json) -> Json:
 def _tools(body: Mapping[str, Json]) -> list[dict[str, Json]]:
     functions = [{"function": function} for function in items(body.get("functions"))]
     return [tool_definition(tool) for tool in [*items(body.get("tools")), *functions]]
-
-
-def _output_type(body: Mapping[str, Json]) -> str | None:
-    if "audio" in (texts(body.get("modalities")) or ()):
-        return "speech"
-    return _FORMATS.get(str(dig(body, "response_format.type")))
 
 
 ENDPOINT = Endpoint("chat", request, response, asked, answered, Join, tells_usage_if_asked=True, framing=3)

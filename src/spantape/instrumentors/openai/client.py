@@ -126,7 +126,7 @@ class PostParser:
     def __call__(self, parsed: Any) -> Any:
         """Look at a result; the user's own parser has the last word."""
         with guard:
-            if not self.call.is_answered:  # to ask a model whether it is a stream takes its time
+            if self.call.body is None:  # to ask a model whether it is a stream takes its time
                 self._look_at(parsed)
         result = self._users(parsed) if callable(self._users) else parsed
         with guard:
@@ -136,7 +136,7 @@ class PostParser:
     def _look_at(self, parsed: Any) -> None:
         if _is_stream(parsed):
             watch(parsed, self.call)
-        elif self.call.wants_parsed:
+        elif self.call.endpoint.typed:
             self.call.answered(fields(parsed))
 
 
@@ -166,7 +166,7 @@ def _received(call: Call, response: Any, *, streamed: bool) -> None:
     headers = _headers(response.headers)
     call.note(_told(headers))
     if response.is_closed and response.is_stream_consumed and not streamed:
-        if not call.wants_parsed or _raw(response):  # who asks for the raw response may never parse it
+        if not call.endpoint.typed or _raw(response):  # who asks for the raw response may never parse it
             _read(call, response.content, headers.get("content-type", ""))
         return
     tee = None
@@ -206,7 +206,7 @@ def _told(headers: Mapping[str, str]) -> Attributes:
 
 def _is_complete(call: Call, result: Any) -> bool:
     """Say whether nothing is left to be read."""
-    if call.is_answered and call.chunks is None:
+    if call.body is not None and call.chunks is None:
         return True
     if _is_stream(result):
         if not call.watched:  # the client did not show it to the parser
@@ -215,7 +215,7 @@ def _is_complete(call: Call, result: Any) -> bool:
     raw = getattr(result, "http_response", None)
     if raw is not None and isinstance(raw.stream, WatchedBytes):
         return False
-    if not call.is_answered and raw is None:
+    if call.body is None and raw is None:
         body = plain(result)  # the private hook is gone: what was parsed has to do
         if isinstance(body, (Mapping, str)):
             call.answered(body if isinstance(body, Mapping) else {"text": body})

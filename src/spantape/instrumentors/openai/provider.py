@@ -93,7 +93,8 @@ def at_address(scheme: str, host: str, port: int | None, is_azure: bool) -> Attr
     """Give who answers at an address, and the address."""
     port = port or {"https": 443, "http": 80}.get(scheme)
     provider = "azure.ai.openai" if is_azure else provider_of(host, port)
-    return {semconv.PROVIDER: provider, semconv.SERVER_ADDRESS: host, semconv.SERVER_PORT: port}
+    where = {semconv.PROVIDER: provider, semconv.SERVER_ADDRESS: host}
+    return where if port is None else where | {semconv.SERVER_PORT: port}
 
 
 def _suffixes(host: str) -> list[str]:
