@@ -24,14 +24,13 @@ from .steps import Step
 from .waiting import Waiting
 
 _RUN = otel_context.create_key("spantape-run")
-_NOTHING: Attributes = {}
-_NOWHERE: tuple[Context | None, Context] = (None, Context())
+(_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 
 
-def current() -> Run | None:
-    """Give the run that the code at hand is part of, by its context; it may have ended."""
-    found = otel_context.get_value(_RUN)
-    return found if isinstance(found, Run) else None
+def current(here: Context) -> Run | None:
+    """Give the run that the code in a context is part of; it may have ended."""
+    found: Any = here.get(_RUN)
+    return found  # type: ignore[no-any-return] # nobody else knows the key
 
 
 def key_of(run_id: object) -> object:
@@ -42,27 +41,26 @@ def key_of(run_id: object) -> object:
 class Run:
     """A run: the call that tells it, if any does, and what its children need to know."""
 
-    __slots__ = (
-        *("_around", "at", "belonging", "block", "call", "children"),
-        *("key", "parent", "prompt", "step", "waiting", "watched"),
-    )
+    # Not set on each run, of which most have no use for them.
+    call: Call | None = None
+    step: Step | None = None
+    waiting: Waiting | None = None
+    prompt: Attributes = {}
+    watched: Any = None
+    """What tells that the code which runs it is gone."""
+    _around: tuple[Context | None, Context] = (None, Context())
 
-    def __init__(self, run_id: object, parent: Run | None, belonging: Belonging | None) -> None:
+    def __init__(self, run_id: object, parent: Run | None, belonging: Belonging | None, here: Context) -> None:
         self.key, self.parent, self.belonging = key_of(run_id), parent, belonging
         self.block = at_hand()
-        self.call: Call | None = None
-        self.step: Step | None = None
-        self.waiting: Waiting | None = None
         self.children: dict[Run, None] = {}
-        self.prompt: Attributes = _NOTHING
-        self.watched: Any = None
-        self._around = _NOWHERE
-        self.at = time.monotonic()
+        self._here = here
+        self.at = time.monotonic() if parent is None else parent.at
 
     @property
     def span(self) -> trace.Span | None:
         """The span of the run, or of what it is in."""
-        shown = self.told() or self.step
+        shown = self.step or self.told()
         if shown is not None:
             return shown.span
         return self.parent.span if self.parent is not None else None
@@ -106,18 +104,25 @@ class Run:
 
     def shown(self) -> Call | Step | None:
         """Give what shows the run, which is about to end."""
+        if self.step is not None:
+            return self.step
         call = self.told()
         if call is not None and self.is_agent:
             call.note(call.used)
         if isinstance(call, Held):
             call.let_go()
-        return call or self.step
+        return call
 
     def inside(self) -> Context | None:
         """Give the context of what happens in the run; None when that is the current one."""
         here = otel_context.get_current()
+        inside = self.over(here)
+        return None if inside is here else inside
+
+    def over(self, here: Context) -> Context:
+        """Give a context with what happens in the run laid over it; the same, when it lies there already."""
         run = self._seen()
-        return None if here.get(_RUN) is run else run.around(here)
+        return here if here.get(_RUN) is run else run.around(here)
 
     def _seen(self) -> Run:
         """Give the run itself, or what it is in, where nobody could tell the two apart."""
@@ -127,19 +132,19 @@ class Run:
         return run
 
     def beginning(self) -> Context:
-        """Give the context that the run begins in: the current one, in its parent, and belonging where it does."""
-        here = otel_context.get_current()
-        if self.parent is not None:
-            here = self.parent.inside() or here
-        return self._belonging_in(here)
+        """Give the context that the run begins in: the one at hand, in its parent, and belonging where it does."""
+        if self.parent is None:
+            return self._belonging_in(self._here)
+        context = self.parent.over(self._here)
+        return context if self.belonging is self.parent.belonging else self._belonging_in(context)
 
     def around(self, here: Context) -> Context:
         """Give a context with the run laid over it; made once, as the steps of a run mostly begin in the same one."""
         seen, made = self._around
         if seen is not here:
             span = self.span
-            inside = trace.set_span_in_context(span, here) if span is not None else here
-            made = self._belonging_in(otel_context.set_value(_RUN, self, inside))
+            mine = {_RUN: self} if span is None else {_SPAN: span, _RUN: self}
+            made = self._belonging_in(Context({**here, **mine}))
             self._around = (here, made)
         return made
 

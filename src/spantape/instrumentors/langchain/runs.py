@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from opentelemetry.context import Context
+
 from ...content import Attributes
 from ...context import NOTHING, capture
+from ...guard import guard
 from .._call import ABANDONED, Call
 from .._endpoint import Endpoint, Request
 from .._held import Held
@@ -52,9 +55,9 @@ class Runs:
         """Say whether nobody would learn of a run that begins now; below one that is told, only a session says so."""
         return self._tape.looks_away() if parent is None else capture() == NOTHING
 
-    def parent(self, parent_id: UUID | None) -> Run | None:
-        """Give the run around one that begins now: its parent, or what runs in that and is doing this."""
-        named, around = self.get(parent_id), current()
+    def parent(self, parent_id: UUID | None, here: Context) -> Run | None:
+        """Give the run around one that begins in a context: its parent, or what runs in that and is doing this."""
+        named, around = self.get(parent_id), current(here)
         if around is None or around is named or self._live.get(around.key) is not around:
             return named
         return around if named is None or named in around.outer() else named
@@ -97,15 +100,16 @@ class Runs:
         """End whatever is going on."""
         while self._live:
             for run in list(self._live.values())[::-1]:
-                self.end(run, ABANDONED)
+                with guard:
+                    self.end(run, ABANDONED)
 
     def _finish(self, run: Run, how: str | None, error: BaseException | None) -> None:
         for child in list(run.children):
-            self.end(child, ABANDONED, error)  # nobody has told us of its end
+            with guard:
+                self.end(child, ABANDONED, error)  # nobody has told us of its end
         if run.parent is not None:
             run.parent.children.pop(run, None)
-        if run.watched is not None:
-            run.watched.detach()
+        run.watched = None
         shown = run.shown()
         if shown is not None and error is not None:
             shown.fail(error)

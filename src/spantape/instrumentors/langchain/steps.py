@@ -7,7 +7,6 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from ... import semconv
 from ...content import Attributes
-from ...guard import guard
 from ...opening import Opening
 from .._adopted import adopted
 from .._call import ABANDONED
@@ -39,8 +38,7 @@ class Step:
         """End the span."""
         if how == ABANDONED:
             self.span.set_attribute(semconv.STREAM_END, how)
-        with guard:  # a processor of the application's may raise
-            self.span.end()
+        self.span.end()
 
     def fail(self, error: BaseException) -> None:
         """End the span with an error."""
