@@ -25,12 +25,12 @@ _MAY_PARAMETER = rb"(?i)=(?<=[dgenty]=)(?<=(?:word|sswd|[?&;]pwd|[?&;]sig|ture|o
 
 def _has_token(data: bytes) -> bool:
     """Say whether 16 letters and digits stand in a row, as in every key: far quicker than to look for each kind."""
-    return _RUN in data.translate(_ALNUM)
+    return data.translate(_ALNUM).find(_RUN) >= 0
 
 
 def _has_password(data: bytes) -> object:
-    is_in_login = b"@" in data and glance(_MAY_LOGIN).search(data)
-    return is_in_login or (b"=" in data and glance(_MAY_PARAMETER).search(data))
+    is_in_login = data.find(b"@") >= 0 and glance(_MAY_LOGIN).search(data)
+    return is_in_login or (data.find(b"=") >= 0 and glance(_MAY_PARAMETER).search(data))
 
 
 def _private_keys(text: str) -> Iterator[tuple[int, int]]:

@@ -22,15 +22,16 @@ _NO_HOSTS = frozenset({"255.255.255.255", "255.255.255.0", "255.255.0.0", "255.0
 
 
 def _has_email(data: bytes) -> object:
-    return (b"@" in data and glance(_AT).search(data)) or (b"%" in data and glance(_AT_ENCODED).search(data))
+    is_plain = data.find(b"@") >= 0 and glance(_AT).search(data)
+    return is_plain or (data.find(b"%") >= 0 and glance(_AT_ENCODED).search(data))
 
 
 def _has_ip(data: bytes) -> object:
-    return b"." in data and glance(_V4).search(data)
+    return data.find(b".") >= 0 and glance(_V4).search(data)
 
 
 def _has_ipv6(data: bytes) -> object:
-    return b":" in data and glance(_V6).search(data)
+    return data.find(b":") >= 0 and glance(_V6).search(data)
 
 
 def _is_address(found: str) -> bool:

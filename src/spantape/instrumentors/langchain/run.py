@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -45,7 +45,7 @@ class Run:
     call: Call | None = None
     step: Step | None = None
     waiting: Waiting | None = None
-    prompt: Attributes = {}
+    prompt: Mapping[str, Any] = {}
     watched: Any = None
     """What tells that the code which runs it is gone."""
     _around: tuple[Context | None, Context] = (None, Context())
