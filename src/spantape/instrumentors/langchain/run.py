@@ -11,7 +11,6 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from ... import semconv
-from ...content import Attributes
 from ...context import Belonging
 from .._adopted import adopting
 from .._block import at_hand
@@ -24,6 +23,7 @@ from .steps import Step
 from .waiting import Waiting
 
 _RUN = otel_context.create_key("spantape-run")
+_NOWHERE: tuple[Context | None, Context] = (None, Context())
 (_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 
 
@@ -31,11 +31,6 @@ def current(here: Context) -> Run | None:
     """Give the run that the code in a context is part of; it may have ended."""
     found: Any = here.get(_RUN)
     return found  # type: ignore[no-any-return] # nobody else knows the key
-
-
-def key_of(run_id: object) -> object:
-    """Give what a run is known by: to look for a UUID itself takes three times as long."""
-    return getattr(run_id, "int", run_id)
 
 
 class Run:
@@ -48,10 +43,12 @@ class Run:
     prompt: Mapping[str, Any] = {}
     watched: Any = None
     """What tells that the code which runs it is gone."""
-    _around: tuple[Context | None, Context] = (None, Context())
+    _told_as: Run | None = None
+    """What it is in, where nobody could tell the two apart."""
+    _around = _NOWHERE
 
     def __init__(self, run_id: object, parent: Run | None, belonging: Belonging | None, here: Context) -> None:
-        self.key, self.parent, self.belonging = key_of(run_id), parent, belonging
+        self.key, self.parent, self.belonging = getattr(run_id, "int", run_id), parent, belonging
         self.block = at_hand()
         self.children: dict[Run, None] = {}
         self._here = here
@@ -98,12 +95,13 @@ class Run:
         return self.call is not None and self.call.endpoint.operation == semconv.INVOKE_AGENT
 
     @property
-    def is_shown(self) -> bool:
+    def _is_shown(self) -> bool:
         """Whether it has a span of its own."""
-        return self.call is not None or self.step is not None or self.waiting is not None
+        return self.step is not None or self.call is not None or self.waiting is not None
 
     def shown(self) -> Call | Step | None:
         """Give what shows the run, which is about to end."""
+        self._around = _NOWHERE  # the run is in it: the two would wait for the garbage collector
         if self.step is not None:
             return self.step
         call = self.told()
@@ -121,15 +119,16 @@ class Run:
 
     def over(self, here: Context) -> Context:
         """Give a context with what happens in the run laid over it; the same, when it lies there already."""
-        run = self._seen()
+        run = self._told_as or self
         return here if here.get(_RUN) is run else run.around(here)
 
-    def _seen(self) -> Run:
-        """Give the run itself, or what it is in, where nobody could tell the two apart."""
-        run = self
-        while run.parent is not None and not run.is_shown and run.belonging is run.parent.belonging:
-            run = run.parent
-        return run
+    def starts(self) -> None:
+        """Take its place in the run around, now that it is known what shows it."""
+        parent = self.parent
+        if parent is not None:
+            parent.children[self] = None
+            if not self._is_shown and self.belonging is parent.belonging:
+                self._told_as = parent._told_as or parent
 
     def beginning(self) -> Context:
         """Give the context that the run begins in: the one at hand, in its parent, and belonging where it does."""

@@ -20,7 +20,7 @@ from .._mapping import nothing
 from .._neighbours import are_chats_counted_elsewhere
 from .._observer import INFERENCE
 from .._tape import Tape
-from .run import Run, current, key_of
+from .run import Run, current
 from .steps import Step
 from .waiting import Waiting
 
@@ -49,7 +49,7 @@ class Runs:
 
     def get(self, run_id: object) -> Run | None:
         """Give a run that is going on."""
-        return self._live.get(key_of(run_id))
+        return self._live.get(getattr(run_id, "int", run_id))  # to look for a UUID itself takes three times as long
 
     def looks_away(self, parent: Run | None) -> bool:
         """Say whether nobody would learn of a run that begins now; below one that is told, only a session says so."""
@@ -88,8 +88,7 @@ class Runs:
         if run.key in self._live:  # an application may give two runs one id
             self.end(self._live[run.key], ABANDONED)
         self._live[run.key] = run
-        if run.parent is not None:
-            run.parent.children[run] = None
+        run.starts()
 
     def end(self, run: Run, how: str | None = None, error: BaseException | None = None) -> None:
         """End a run and what is left of its children; nothing when it has ended."""
@@ -111,14 +110,16 @@ class Runs:
             run.parent.children.pop(run, None)
         run.watched = None
         shown = run.shown()
-        if shown is not None and error is not None:
-            shown.fail(error)
-        elif shown is not None:
+        if shown is None:
+            return
+        if error is None:
             shown.end(how)
-        if isinstance(run.call, Held) and run.call.in_block:
-            run.call.spent = run.used  # it goes on
-        elif run.call is not None:
-            run.used(run.call)
+        else:
+            shown.fail(error)
+        if isinstance(shown, Held) and shown.in_block:
+            shown.spent = run.used  # it goes on
+        elif isinstance(shown, Call):
+            run.used(shown)
 
     def _tape_of(self, endpoint: Endpoint) -> Tape:
         if endpoint.operation not in INFERENCE:
