@@ -26,10 +26,14 @@ _BEYOND = frozenset({"anyio", "asyncio", "concurrent", "gevent", "threading", "t
 def caller(_: object = None) -> Attributes:
     """Give the innermost frame that is the application's; nothing where there is none."""
     frame: FrameType | None = sys._getframe(1)
-    left = _MOST_FRAMES
-    while frame is not None and left and (kind := _kind(frame.f_globals.get("__name__"))) is BETWEEN:
-        frame, left = frame.f_back, left - 1
-    return _place(frame) if frame is not None and left and kind is HERE else {}
+    for _ in range(_MOST_FRAMES):
+        if frame is None:
+            break
+        kind = _kind(frame.f_globals.get("__name__"))
+        if kind is not BETWEEN:
+            return _place(frame) if kind is HERE else {}
+        frame = frame.f_back
+    return {}
 
 
 @lru_cache(maxsize=4096)
