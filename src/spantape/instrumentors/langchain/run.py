@@ -52,7 +52,7 @@ class Run:
         self.block = at_hand()
         self.children: dict[Run, None] = {}
         self._here = here
-        self.at = time.monotonic() if parent is None else parent.at
+        self.at: float = time.monotonic() if parent is None else parent.at
 
     @property
     def span(self) -> trace.Span | None:
