@@ -151,7 +151,7 @@ class Handler(BaseCallbackHandler):
         return run
 
     def _chain(self, run_id: UUID, serialized: Any, inputs: Any, told: Mapping[str, Any]) -> None:
-        # No graph says what kind of run it is; to look for one at each step would cost as much as all the rest.
+        # No graph says what kind of run it is: for most steps no frame is looked at.
         may_be_graph = GRAPHS in sys.modules and "run_type" not in told
         beginning = Beginning() if may_be_graph or told.get("parent_run_id") is None else None
         run = self._begun(run_id, told, beginning)

@@ -29,8 +29,8 @@ _NOWHERE: tuple[Context | None, Context] = (None, Context())
 
 def current(here: Context) -> Run | None:
     """Give the run that the code in a context is part of; it may have ended."""
-    found: Any = here.get(_RUN)
-    return found  # type: ignore[no-any-return] # nobody else knows the key
+    found = here.get(_RUN)
+    return found if isinstance(found, Run) else None
 
 
 class Run:
@@ -94,11 +94,6 @@ class Run:
         """Whether it is an agent's."""
         return self.call is not None and self.call.endpoint.operation == semconv.INVOKE_AGENT
 
-    @property
-    def _is_shown(self) -> bool:
-        """Whether it has a span of its own."""
-        return self.step is not None or self.call is not None or self.waiting is not None
-
     def shown(self) -> Call | Step | None:
         """Give what shows the run, which is about to end."""
         self._around = _NOWHERE  # the run is in it: the two would wait for the garbage collector
@@ -127,7 +122,8 @@ class Run:
         parent = self.parent
         if parent is not None:
             parent.children[self] = None
-            if not self._is_shown and self.belonging is parent.belonging:
+            is_shown = self.step is not None or self.call is not None or self.waiting is not None
+            if not is_shown and self.belonging is parent.belonging:
                 self._told_as = parent._told_as or parent
 
     def beginning(self) -> Context:

@@ -12,7 +12,6 @@ from opentelemetry.context import Context
 
 from ...content import Attributes
 from ...context import NOTHING, capture
-from ...guard import guard
 from .._call import ABANDONED, Call
 from .._endpoint import Endpoint, Request
 from .._held import Held
@@ -99,13 +98,11 @@ class Runs:
         """End whatever is going on."""
         while self._live:
             for run in list(self._live.values())[::-1]:
-                with guard:
-                    self.end(run, ABANDONED)
+                self.end(run, ABANDONED)
 
     def _finish(self, run: Run, how: str | None, error: BaseException | None) -> None:
         for child in list(run.children):
-            with guard:
-                self.end(child, ABANDONED, error)  # nobody has told us of its end
+            self.end(child, ABANDONED, error)  # nobody has told us of its end
         if run.parent is not None:
             run.parent.children.pop(run, None)
         run.watched = None

@@ -7,6 +7,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from ... import semconv
 from ...content import Attributes
+from ...guard import guard
 from ...opening import Opening
 from .._adopted import adopted
 from .._call import ABANDONED
@@ -38,7 +39,8 @@ class Step:
         """End the span."""
         if how == ABANDONED:
             self.span.set_attribute(semconv.STREAM_END, how)
-        self.span.end()
+        with guard:  # a processor of the application's may raise
+            self.span.end()
 
     def fail(self, error: BaseException) -> None:
         """End the span with an error."""
