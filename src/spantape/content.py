@@ -12,6 +12,7 @@ from .binary import digest, may_hold_binary, without_binary
 from .guard import silent_guard
 from .jsontext import Json, whole
 from .masking import Masking, keyed
+from .masking.detector import has
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -142,7 +143,7 @@ class ContentPolicy:
 
     def _is_clean(self, text: str, data: bytes, key: str) -> bool:
         """Say of JSON, as text and as UTF-8, that nothing in it is to be changed."""
-        if len(text) > self.max_chars or _BLOB in data or (key and key in text):
+        if len(text) > self.max_chars or has(data, _BLOB) or (key and key in text):
             return False
         return not may_hold_binary(text) and (self.masking is None or self.masking.is_clean(text, data))
 

@@ -109,4 +109,6 @@ class Held(Call):
 
     def _answer(self) -> Attributes:
         answer = super()._answer()
-        return {name: value for name, value in answer.items() if name not in FAILURE} if self.tells_run else answer
+        for name in FAILURE if self.tells_run else ():
+            answer.pop(name, None)
+        return answer

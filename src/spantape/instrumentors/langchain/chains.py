@@ -22,6 +22,7 @@ _MODEL_NODES = ("agent", "model")
 _TOOL_NODE = "tools"
 _TO_COME = {"input": ""}
 """The input of a chain that streams: the real one is told when it ends."""
+_ALL, _LAST = slice(None), slice(-1, None)
 _SPOKEN = ("input", "question", "query", "output", "answer", "text")
 
 
@@ -80,17 +81,17 @@ def _asked(body: Mapping[str, Any]) -> Attributes:
 
 
 def _answered(body: Mapping[str, Any]) -> Attributes:
-    return _asked(body) | {semconv.OUTPUT_MESSAGES: _said("assistant", body["outputs"])[-1:] or None}
+    return _asked(body) | {semconv.OUTPUT_MESSAGES: _said("assistant", body["outputs"], _LAST) or None}
 
 
-def _said(role: str, value: Any) -> list[Any]:
+def _said(role: str, value: Any, which: slice = _ALL) -> list[Any]:
     """Give what went in or came out: a message, the messages of a state, or whatever else it is."""
     if hasattr(value, "content"):
         return [message(value)]
     state = fields(value)
     listed = value if isinstance(value, list) and value and hasattr(value[0], "content") else state.get("messages")
     if listed:
-        return list(messages(listed))
+        return messages(listed[which] if isinstance(listed, (list, tuple)) else listed)
     spoken = next(filter(None, (text(state.get(key)) for key in _SPOKEN)), None) if len(state) == 1 else None
     return [value_message(role, spoken or value)] if value else []
 

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
-from weakref import finalize
+from weakref import ref
 
 from langchain_core.callbacks.base import BaseCallbackHandler
+from opentelemetry import context as otel_context
 
 from ... import semconv
 from ...content import Attributes
@@ -135,22 +136,24 @@ class Handler(BaseCallbackHandler):
     # --- how
 
     def _begun(self, run_id: UUID, told: Mapping[str, Any], beginning: Beginning | None = None) -> Run | None:
-        parent = self.runs.parent(told.get("parent_run_id"))
+        here = otel_context.get_current()
+        parent = self.runs.parent(told.get("parent_run_id"), here)
         if not self.active or self.runs.looks_away(parent):
             return None
         metadata: Mapping[str, Any] = told.get("metadata") or _NONE
         if parent is not None:
-            return Run(run_id, parent, belonging(parent.belonging, metadata, _NONE))
+            return Run(run_id, parent, belonging(parent.belonging, metadata, _NONE), here)
         start = beginning or Beginning()
-        run = Run(run_id, None, belonging(None, metadata, start.configurable()))
+        run = Run(run_id, None, belonging(None, metadata, start.configurable()), here)
         manager = start.manager()
         if manager is not None:  # not every run is told of its end: a cancelled one is not
-            run.watched = finalize(manager, self._lost, run)
-            run.watched.atexit = False
+            run.watched = ref(manager, lambda _: self._lost(run))
         return run
 
     def _chain(self, run_id: UUID, serialized: Any, inputs: Any, told: Mapping[str, Any]) -> None:
-        beginning = Beginning() if GRAPHS in sys.modules or told.get("parent_run_id") is None else None
+        # No graph says what kind of run it is: for most steps no frame is looked at.
+        may_be_graph = GRAPHS in sys.modules and "run_type" not in told
+        beginning = Beginning() if may_be_graph or told.get("parent_run_id") is None else None
         run = self._begun(run_id, told, beginning)
         if run is None:
             return

@@ -40,21 +40,19 @@ class Nesting:
             _exchange(ours, theirs)
 
     def _around(self, theirs: Callable[..., Any]) -> Callable[..., Any]:
+        runs = self._runs
+
         @functools.wraps(theirs)
         def prepare(config: Any, *args: Any, **kwargs: Any) -> Any:
             result = theirs(config, *args, **kwargs)
             with guard:
-                self._enter(config)
+                run = runs.get(getattr(config.get("callbacks"), "parent_run_id", None))
+                context = run.inside() if run is not None else None
+                if context is not None:  # in a copy of the context, thrown away with what runs in it: never undone
+                    otel_context.attach(context)
             return result
 
         return prepare
-
-    def _enter(self, config: Any) -> None:
-        """Make a run current. This is a copy of the context, made for the run and thrown away with it: never undone."""
-        run = self._runs.get(getattr(config.get("callbacks"), "parent_run_id", None))
-        context = run.inside() if run is not None else None
-        if context is not None:
-            otel_context.attach(context)
 
 
 def _exchange(old: Any, new: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -11,7 +11,6 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from ... import semconv
-from ...content import Attributes
 from ...context import Belonging
 from .._adopted import adopting
 from .._block import at_hand
@@ -24,45 +23,41 @@ from .steps import Step
 from .waiting import Waiting
 
 _RUN = otel_context.create_key("spantape-run")
-_NOTHING: Attributes = {}
 _NOWHERE: tuple[Context | None, Context] = (None, Context())
+(_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 
 
-def current() -> Run | None:
-    """Give the run that the code at hand is part of, by its context; it may have ended."""
-    found = otel_context.get_value(_RUN)
+def current(here: Context) -> Run | None:
+    """Give the run that the code in a context is part of; it may have ended."""
+    found = here.get(_RUN)
     return found if isinstance(found, Run) else None
-
-
-def key_of(run_id: object) -> object:
-    """Give what a run is known by: to look for a UUID itself takes three times as long."""
-    return getattr(run_id, "int", run_id)
 
 
 class Run:
     """A run: the call that tells it, if any does, and what its children need to know."""
 
-    __slots__ = (
-        *("_around", "at", "belonging", "block", "call", "children"),
-        *("key", "parent", "prompt", "step", "waiting", "watched"),
-    )
+    # Not set on each run, of which most have no use for them.
+    call: Call | None = None
+    step: Step | None = None
+    waiting: Waiting | None = None
+    prompt: Mapping[str, Any] = {}
+    watched: Any = None
+    """What tells that the code which runs it is gone."""
+    _told_as: Run | None = None
+    """What it is in, where nobody could tell the two apart."""
+    _around = _NOWHERE
 
-    def __init__(self, run_id: object, parent: Run | None, belonging: Belonging | None) -> None:
-        self.key, self.parent, self.belonging = key_of(run_id), parent, belonging
+    def __init__(self, run_id: object, parent: Run | None, belonging: Belonging | None, here: Context) -> None:
+        self.key, self.parent, self.belonging = getattr(run_id, "int", run_id), parent, belonging
         self.block = at_hand()
-        self.call: Call | None = None
-        self.step: Step | None = None
-        self.waiting: Waiting | None = None
         self.children: dict[Run, None] = {}
-        self.prompt: Attributes = _NOTHING
-        self.watched: Any = None
-        self._around = _NOWHERE
-        self.at = time.monotonic()
+        self._here = here
+        self.at: float = time.monotonic() if parent is None else parent.at
 
     @property
     def span(self) -> trace.Span | None:
         """The span of the run, or of what it is in."""
-        shown = self.told() or self.step
+        shown = self.step or self.told()
         if shown is not None:
             return shown.span
         return self.parent.span if self.parent is not None else None
@@ -99,47 +94,52 @@ class Run:
         """Whether it is an agent's."""
         return self.call is not None and self.call.endpoint.operation == semconv.INVOKE_AGENT
 
-    @property
-    def is_shown(self) -> bool:
-        """Whether it has a span of its own."""
-        return self.call is not None or self.step is not None or self.waiting is not None
-
     def shown(self) -> Call | Step | None:
         """Give what shows the run, which is about to end."""
+        self._around = _NOWHERE  # the run is in it: the two would wait for the garbage collector
+        if self.step is not None:
+            return self.step
         call = self.told()
         if call is not None and self.is_agent:
             call.note(call.used)
         if isinstance(call, Held):
             call.let_go()
-        return call or self.step
+        return call
 
     def inside(self) -> Context | None:
         """Give the context of what happens in the run; None when that is the current one."""
         here = otel_context.get_current()
-        run = self._seen()
-        return None if here.get(_RUN) is run else run.around(here)
+        inside = self.over(here)
+        return None if inside is here else inside
 
-    def _seen(self) -> Run:
-        """Give the run itself, or what it is in, where nobody could tell the two apart."""
-        run = self
-        while run.parent is not None and not run.is_shown and run.belonging is run.parent.belonging:
-            run = run.parent
-        return run
+    def over(self, here: Context) -> Context:
+        """Give a context with what happens in the run laid over it; the same, when it lies there already."""
+        run = self._told_as or self
+        return here if here.get(_RUN) is run else run.around(here)
+
+    def starts(self) -> None:
+        """Take its place in the run around, now that it is known what shows it."""
+        parent = self.parent
+        if parent is not None:
+            parent.children[self] = None
+            is_shown = self.step is not None or self.call is not None or self.waiting is not None
+            if not is_shown and self.belonging is parent.belonging:
+                self._told_as = parent._told_as or parent
 
     def beginning(self) -> Context:
-        """Give the context that the run begins in: the current one, in its parent, and belonging where it does."""
-        here = otel_context.get_current()
-        if self.parent is not None:
-            here = self.parent.inside() or here
-        return self._belonging_in(here)
+        """Give the context that the run begins in: the one at hand, in its parent, and belonging where it does."""
+        if self.parent is None:
+            return self._belonging_in(self._here)
+        context = self.parent.over(self._here)
+        return context if self.belonging is self.parent.belonging else self._belonging_in(context)
 
     def around(self, here: Context) -> Context:
         """Give a context with the run laid over it; made once, as the steps of a run mostly begin in the same one."""
         seen, made = self._around
         if seen is not here:
             span = self.span
-            inside = trace.set_span_in_context(span, here) if span is not None else here
-            made = self._belonging_in(otel_context.set_value(_RUN, self, inside))
+            mine = {_RUN: self} if span is None else {_SPAN: span, _RUN: self}
+            made = self._belonging_in(Context({**here, **mine}))
             self._around = (here, made)
         return made
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from opentelemetry.context import Context
+
 from ...content import Attributes
 from ...context import NOTHING, capture
 from .._call import ABANDONED, Call
@@ -17,7 +19,7 @@ from .._mapping import nothing
 from .._neighbours import are_chats_counted_elsewhere
 from .._observer import INFERENCE
 from .._tape import Tape
-from .run import Run, current, key_of
+from .run import Run, current
 from .steps import Step
 from .waiting import Waiting
 
@@ -46,15 +48,15 @@ class Runs:
 
     def get(self, run_id: object) -> Run | None:
         """Give a run that is going on."""
-        return self._live.get(key_of(run_id))
+        return self._live.get(getattr(run_id, "int", run_id))  # to look for a UUID itself takes three times as long
 
     def looks_away(self, parent: Run | None) -> bool:
         """Say whether nobody would learn of a run that begins now; below one that is told, only a session says so."""
         return self._tape.looks_away() if parent is None else capture() == NOTHING
 
-    def parent(self, parent_id: UUID | None) -> Run | None:
-        """Give the run around one that begins now: its parent, or what runs in that and is doing this."""
-        named, around = self.get(parent_id), current()
+    def parent(self, parent_id: UUID | None, here: Context) -> Run | None:
+        """Give the run around one that begins in a context: its parent, or what runs in that and is doing this."""
+        named, around = self.get(parent_id), current(here)
         if around is None or around is named or self._live.get(around.key) is not around:
             return named
         return around if named is None or named in around.outer() else named
@@ -85,8 +87,7 @@ class Runs:
         if run.key in self._live:  # an application may give two runs one id
             self.end(self._live[run.key], ABANDONED)
         self._live[run.key] = run
-        if run.parent is not None:
-            run.parent.children[run] = None
+        run.starts()
 
     def end(self, run: Run, how: str | None = None, error: BaseException | None = None) -> None:
         """End a run and what is left of its children; nothing when it has ended."""
@@ -104,17 +105,18 @@ class Runs:
             self.end(child, ABANDONED, error)  # nobody has told us of its end
         if run.parent is not None:
             run.parent.children.pop(run, None)
-        if run.watched is not None:
-            run.watched.detach()
+        run.watched = None
         shown = run.shown()
-        if shown is not None and error is not None:
-            shown.fail(error)
-        elif shown is not None:
+        if shown is None:
+            return
+        if error is None:
             shown.end(how)
-        if isinstance(run.call, Held) and run.call.in_block:
-            run.call.spent = run.used  # it goes on
-        elif run.call is not None:
-            run.used(run.call)
+        else:
+            shown.fail(error)
+        if isinstance(shown, Held) and shown.in_block:
+            shown.spent = run.used  # it goes on
+        elif isinstance(shown, Call):
+            run.used(shown)
 
     def _tape_of(self, endpoint: Endpoint) -> Tape:
         if endpoint.operation not in INFERENCE:
