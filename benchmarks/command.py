@@ -8,10 +8,7 @@ files to `orjson.loads`, the two alternating. Makes 1 GB of files and removes th
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -21,10 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from reading import BYTES, Target, records, write
+import page
+from page import Target
+from reading import BYTES, records, write
 
 DAYS, TREE = 4, 1 << 30
-BEGIN, END = "<!-- command: begin -->", "<!-- command: end -->"
 STARTS = ("ls", "ls -o table", "tail", "show last", "show err")
 SCANS = ("ls -n 0 --status error", "ls -n 0 --user user-7", "ls -n 0 --min-latency 10s", "search no-such-words")
 NOTHING_FOUND = 3
@@ -98,26 +96,11 @@ def measured(rounds: int) -> list[Target]:
         return [*starts(folder, rounds), *scans(folder, rounds)]
 
 
-def table(found: list[Target], rounds: int) -> str:
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    lines = ["| target | measured | at most | holds |", "| --- | ---: | ---: | --- |", *(one.line() for one in found)]
-    return "\n".join([*lines, "", f"Medians of {rounds} rounds, and for starts on 1 GB the least of them; {machine}."])
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", type=Path, help="put the table into this page, between its two marks")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    asked = parser.parse_args()
+    asked = page.options(__doc__, rounds=7).parse_args()
     found = measured(asked.rounds)
-    text = table(found, asked.rounds)
-    print(text)
-    if asked.write:
-        page = asked.write.read_text(encoding="utf-8")
-        made = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n\n{text}\n\n{END}", page, flags=re.DOTALL)
-        asked.write.write_text(made, encoding="utf-8")
-    return int(asked.check and any(one.measured > one.most for one in found))
+    note = f"Medians of {asked.rounds} rounds, and for starts on 1 GB the least of them; {page.MACHINE}."
+    return page.tell("command", asked, found, note)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import page
 import report
 from processes import Worker, import_milliseconds, python_of
 from suite import Suite
@@ -96,7 +97,7 @@ def main() -> int:
     text = report.page(found)
     print(text)
     if asked.write:
-        report.write(asked.write, asked.suite, text)
+        page.put(asked.write, f"overhead of {asked.suite}", text)
     return int(asked.check and not report.holds(found))
 
 

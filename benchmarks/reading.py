@@ -8,13 +8,8 @@ removes them.
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
-import json
-import os
-import platform
 import random
-import re
 import statistics
 import sys
 import tempfile
@@ -22,9 +17,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
+import page
+from page import Target
 
 import spantape
 from spantape import Filter
@@ -33,18 +29,6 @@ from spantape.interaction import Interaction
 BYTES = 3000
 SESSION, SCANNED, COUNTED = 10_000, 100_000, 1_000_000
 DAYS, SESSIONS_A_DAY = 30, 1000
-BEGIN, END = "<!-- reading: begin -->", "<!-- reading: end -->"
-
-
-class Target(NamedTuple):
-    says: str
-    measured: float
-    most: float
-    unit: str
-
-    def line(self) -> str:
-        verdict = "yes" if self.measured <= self.most else "**no**"
-        return f"| {self.says} | {self.measured:.3g} {self.unit} | {self.most:g} {self.unit} | {verdict} |"
 
 
 def records(count: int, size: int, seed: int = 1) -> Iterator[bytes]:
@@ -190,28 +174,12 @@ def measured(rounds: int) -> list[Target]:
     return found
 
 
-def table(found: list[Target], rounds: int) -> str:
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    lines = ["| target | measured | at most | holds |", "| --- | ---: | ---: | --- |", *(one.line() for one in found)]
-    size = statistics.mean(map(len, records(10, BYTES)))
-    return "\n".join([*lines, "", f"CPU time, medians of {rounds} rounds; records of {size / 1000:.1f} KB; {machine}."])
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", type=Path, help="put the table into this page, between its two marks")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    asked = parser.parse_args()
+    asked = page.options(__doc__, rounds=7).parse_args()
     found = measured(asked.rounds)
-    text = table(found, asked.rounds)
-    print(json.dumps([one._asdict() for one in found]) if asked.json else text)
-    if asked.write:
-        page = asked.write.read_text(encoding="utf-8")
-        made = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n\n{text}\n\n{END}", page, flags=re.DOTALL)
-        asked.write.write_text(made, encoding="utf-8")
-    return int(asked.check and any(one.measured > one.most for one in found))
+    size = statistics.mean(map(len, records(10, BYTES))) / 1000
+    note = f"CPU time, medians of {asked.rounds} rounds; records of {size:.1f} KB; {page.MACHINE}."
+    return page.tell("reading", asked, found, note)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Ratios in one run: bare and recorded rounds alternate in one process. CPU time o
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import os
@@ -21,7 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import orjson
+import page
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from page import Target
 
 from spantape.record import record_of
 from spantape.settings import Settings
@@ -29,9 +30,7 @@ from spantape.sinks.files import FileSpanExporter, FileSpanProcessor, Recordings
 from spantape.sinks.files.exporter import Ended, paths
 
 SESSIONS, RECORDS, BYTES = 100, 3000, 3000
-AT_MOST = 6.0
 SLOW = 0.0015  # seconds a record
-BEGIN, END = "<!-- recorder: begin -->", "<!-- recorder: end -->"
 
 
 def spans(count: int, size: int = BYTES) -> list[ReadableSpan]:
@@ -164,44 +163,31 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def page(rounds: int, records: int) -> tuple[str, bool]:
-    """Give the table, and whether all targets hold."""
+def measured(rounds: int, records: int) -> tuple[list[Target], str]:
+    """Give the targets, and what stands below them."""
     flood = overload(records)
     least, took, size = ratios(rounds)
-    ratio = statistics.median(mine / bare for mine, bare in zip(took, least, strict=True))
-    verdict = "yes" if ratio <= AT_MOST else "**no**"
-    nothing_lost = flood.lost == 0 and flood.written == records
-    lines = [
-        f"| CPU of a record ({size:.0f} bytes, {SESSIONS} sessions interleaved) | µs |",
-        "| --- | ---: |",
-        f"| `orjson.dumps`, and `os.write` to its two files, which stay open | {statistics.median(least):.1f} |",
-        f"| spantape, from the end of the span to the end of the last write | {statistics.median(took):.1f} |",
-        "",
-        "| target | measured | at most | holds |",
-        "| --- | ---: | ---: | --- |",
-        f"| CPU of a record, against the bare write | {ratio:.1f} × | {AT_MOST:g} × | {verdict} |",
-        f"| Memory gained while writing is ten times as slow, {records} records | {flood.megabytes:.0f} MB | 64 MB | "
-        f"{'yes' if flood.megabytes <= 64 else '**no**'} |",
-        f"| Records lost by that ({flood.waited} calls wrote themselves) | {flood.lost} | 0 | "
-        f"{'yes' if nothing_lost else '**no**'} |",
+    ratio = statistics.median(mine / theirs for mine, theirs in zip(took, least, strict=True))
+    lost = flood.lost + records - flood.written
+    targets = [
+        Target("CPU of a record, against the bare write", ratio, 6.0),
+        Target(f"Memory gained while writing is ten times as slow, {records} records", flood.megabytes, 64, "MB"),
+        Target(f"Records lost by that ({flood.waited} calls wrote themselves)", lost, 0, ""),
     ]
-    return "\n".join(lines), ratio <= AT_MOST and nothing_lost and flood.megabytes <= 64
+    bare, ours = statistics.median(least), statistics.median(took)
+    note = (
+        f"A record of {size:.0f} bytes, {SESSIONS} sessions interleaved: {bare:.1f} µs for `orjson.dumps` and an "
+        f"`os.write` to each of its two files, which stay open; {ours:.1f} µs for spantape, from the end of the span "
+        f"to the end of the last write. Medians of {rounds} rounds; {page.MACHINE}."
+    )
+    return targets, note
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=11)
+    parser = page.options(__doc__, rounds=11)
     parser.add_argument("--records", type=int, default=10_000, help="of the overload")
-    parser.add_argument("--write", type=Path, help="put the tables into this page, between its two marks")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     asked = parser.parse_args()
-    text, holds = page(asked.rounds, asked.records)
-    print(text)
-    if asked.write:
-        known = asked.write.read_text(encoding="utf-8")
-        before, _, rest = known.partition(BEGIN)
-        asked.write.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
-    return int(asked.check and not holds)
+    return page.tell("recorder", asked, *measured(asked.rounds, asked.records))
 
 
 if __name__ == "__main__":

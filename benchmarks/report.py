@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from page import Target, table
 from processes import spread
 from suite import Suite
 
@@ -32,24 +33,6 @@ class Found:
     def median(self, name: str, what: str) -> float | None:
         values = self.added.get((name, what))
         return spread(values)[0] if values else None
-
-
-@dataclass(frozen=True)
-class Target:
-    """What has to hold, what was measured, and the most that is allowed."""
-
-    says: str
-    measured: float
-    most: float
-    unit: str = "×"
-
-    @property
-    def holds(self) -> bool:
-        return self.measured <= self.most
-
-    def line(self) -> str:
-        verdict = "yes" if self.holds else "**no**"
-        return f"| {self.says} | {self.measured:.2f} {self.unit} | {self.most:g} {self.unit} | {verdict} |"
 
 
 OURS = [  # who, what is said of it, the most allowed when the case has no say
@@ -109,7 +92,7 @@ def others(found: Found) -> Iterator[Target]:
 
 def page(found: Found) -> str:
     """Give everything as one text: tables, targets, machine."""
-    parts = [main_table(found), idle_table(found), target_table(found), *found.doubts, machine(found)]
+    parts = [main_table(found), idle_table(found), table(targets(found)), *found.doubts, machine(found)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -151,13 +134,6 @@ def idle_table(found: Found) -> str:
     return "\n".join([head, "| --- | ---: |", *lines])
 
 
-def target_table(found: Found) -> str:
-    lines = [target.line() for target in targets(found)]
-    return (
-        "\n".join(["| target | measured | at most | holds |", "| --- | ---: | ---: | --- |", *lines]) if lines else ""
-    )
-
-
 def machine(found: Found) -> str:
     every = [f"{key} {value}" for versions in found.versions.values() for key, value in versions.items()]
     parts = [cpu(), f"{os.cpu_count()} cores", f"{platform.system()} {platform.machine()}", *dict.fromkeys(every)]
@@ -178,13 +154,3 @@ def cpu() -> str:
         )
         return asked.stdout.strip() or platform.machine()
     return platform.processor() or platform.machine()
-
-
-def write(path: Path, suite: str, text: str) -> None:
-    """Put the text between the two marks that the page has for a suite."""
-    begin, end = (f"<!-- overhead of {suite}: {edge} -->" for edge in ("begin", "end"))
-    before, mark, rest = path.read_text(encoding="utf-8").partition(begin)
-    _, close, after = rest.partition(end)
-    if not (mark and close):
-        raise SystemExit(f"{path} has no {begin} … {end}: put both in, where the table is to be")
-    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8", newline="\n")

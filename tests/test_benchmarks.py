@@ -142,12 +142,25 @@ def room(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module(name)
 
 
-def test_a_page_without_marks_is_left_alone(report: Any, tmp_path: Path) -> None:
+def test_a_page_without_marks_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("Nothing to fill in.", encoding="utf-8")
     with pytest.raises(SystemExit, match="put both in"):
-        report.write(page, "openai", "the table")
+        room("page", monkeypatch).put(page, "recorder", "the table")
     assert page.read_text(encoding="utf-8") == "Nothing to fill in."
+
+
+@pytest.mark.parametrize(("measured", "verdict", "status"), [(1.5, "yes", 0), (1.501, "**no**", 1)])
+def test_a_table_is_printed_and_put_between_its_marks(
+    measured: float, verdict: str, status: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path, page = tmp_path / "page.md", room("page", monkeypatch)
+    path.write_text("Before.\n<!-- disk: begin -->old<!-- disk: end -->\nAfter.\n", encoding="utf-8")
+    asked = page.options("About a disk", rounds=3).parse_args(["--check", "--write", str(path)])
+    assert page.tell("disk", asked, [page.Target("A write", measured, 1.5, "s")], f"{asked.rounds} rounds.") == status
+    before, table, after = re.split("<!-- disk: (?:begin|end) -->", path.read_text(encoding="utf-8"))
+    assert (before, after) == ("Before.\n", "\nAfter.\n")
+    assert f"| A write | 1.5 s | 1.5 s | {verdict} |\n\n3 rounds." in table
 
 
 def test_each_target_is_judged_by_medians(report: Any, suites: Any) -> None:

@@ -25,7 +25,6 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 _NAMESPACE = uuid.UUID("6f6a7a9e-0d5c-5c0f-9d5b-7b7e5d2f3a11").bytes
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
-_NS_PER_MS = 1_000_000
 _VARIABLES = "prompt_variables"
 _EMPTY: Record = dict.fromkeys(KEYS)
 _service: tuple[Any, Json] = (None, None)

@@ -197,30 +197,6 @@ if __name__ == "__main__":
     assert len(found) == len(set(found)) == 21
 
 
-@POSIX
-def test_workers_of_celery(base_dir: Path) -> None:
-    """They, too, end with `os._exit`, after a signal of Celery's own."""
-    pytest.importorskip("celery")
-    script = """
-        import os, sys
-        from pathlib import Path
-        from celery import signals
-        from sinks_tape import Tape
-
-        tape = Tape(Path(sys.argv[1]), flush_interval=3600)
-        tape.call("parent")
-        child = os.fork()
-        if not child:
-            tape.call("child")
-            signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-        tape.close()
-    """
-    run(script, base_dir)
-    assert len(span_ids(base_dir)) == len(set(span_ids(base_dir))) == 2
-
-
 def test_exec_while_recording(tape: Tape) -> None:
     for _ in range(5):
         tape.call("5", "x" * 10_000)

@@ -16,11 +16,12 @@ from ...amendment import Amendment
 from ...guard import guard
 from ...jsontext import Json
 from ...record import record_of
+from .._seal import is_sealed
 from . import layout
 from .arrays import Record
 from .exporter import Ended
 from .presence import Presence, lists, settle_within
-from .seal import Change, is_sealed
+from .seal import Change
 from .writer import FileWriter
 
 if TYPE_CHECKING:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from ... import jsontext
-from ...errors import SealError
 from ...jsontext import Json
 from ...settings import Settings
-from .._keys import fernet
+from .._seal import SEALED, Keys, is_sealed, keys_of
 from .arrays import Record, record
-
-if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
 
 Change: TypeAlias = Callable[[Record], Record]
 
 CONTENT = ("prompt", "response", "messages", "output_messages")
 
-_SEALED = "encrypted"
-_MARK = b'":{"encrypted":"'
+_MARK = f'":{{"{SEALED}":"'.encode()
 
 
 def sealing(settings: Settings) -> Change:
     """Give what is done to a record before it is written."""
-    keys = fernet(settings)
+    keys = keys_of(settings)
     if keys is None:
         return _unchanged
     return lambda whole: whole | {key: _sealed(whole[key], keys) for key in CONTENT if whole.get(key) is not None}
@@ -36,7 +31,7 @@ def opening(settings: Settings) -> Change:
 
     What it gives raises `SealError` when no key fits.
     """
-    keys = fernet(settings)
+    keys = keys_of(settings)
     if keys is None:
         return _unchanged
     return lambda whole: whole | {key: _opened(whole, key, keys) for key in CONTENT if is_sealed(whole.get(key))}
@@ -50,25 +45,12 @@ def opening_lines(settings: Settings) -> Callable[[Iterable[bytes]], Iterable[by
     return lambda lines: (_opened_line(line, change) if _MARK in line else line for line in lines)
 
 
-def is_sealed(value: Json) -> bool:
-    """Say whether a prompt or response is encrypted."""
-    return isinstance(value, dict) and list(value) == [_SEALED] and isinstance(value[_SEALED], str)
+def _sealed(value: Json, keys: Keys) -> Json:
+    return value if is_sealed(value) else keys.seal(value)
 
 
-def _sealed(value: Json, keys: MultiFernet) -> Json:
-    return value if is_sealed(value) else {_SEALED: keys.encrypt(jsontext.dumps(value)).decode()}
-
-
-def _opened(whole: Record, key: str, keys: MultiFernet) -> Json:
-    from cryptography.fernet import InvalidToken
-
-    try:
-        return jsontext.loads(keys.decrypt(whole[key][_SEALED].encode()))
-    except InvalidToken:
-        raise SealError(
-            f"no key of encryption_key opens the {key} of record {whole.get('id')}: add the one that it was written "
-            "with, behind a comma; nothing was changed"
-        ) from None
+def _opened(whole: Record, key: str, keys: Keys) -> Json:
+    return keys.open(whole[key], f"the {key} of record {whole.get('id')}")
 
 
 def _opened_line(line: bytes, change: Change) -> bytes:

@@ -3,57 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from ... import jsontext
-from ...errors import SealError
 from ...jsontext import Json
 from ...settings import Settings
-from .._keys import fernet
-
-if TYPE_CHECKING:
-    from cryptography.fernet import MultiFernet
+from .._seal import SEALED, Keys, is_sealed, keys_of, no_key_opens
 
 Change: TypeAlias = Callable[[Json], Json]
 """Gives another value of an attribute, in OTLP's JSON."""
 
-_SEALED = "encrypted"
-_MARK = f'{{"{_SEALED}":"'
+_MARK = f'{{"{SEALED}":"'
+_WHAT = "what was said in these spans"
 
 
 def sealing(settings: Settings) -> Change:
     """Give what is done to what was said before it is written: it becomes a text, as that of a record."""
-    keys = fernet(settings)
+    keys = keys_of(settings)
     if keys is None:
-        return _unchanged
-    return lambda value: {"stringValue": jsontext.text({_SEALED: keys.encrypt(jsontext.dumps(value)).decode()})}
+        return lambda value: value
+    return lambda value: {"stringValue": jsontext.text(keys.seal(value))}
 
 
 def opening(settings: Settings) -> Change:
     """Give what is done to it before it is sent; what it gives raises `SealError` when no key fits."""
-    keys = fernet(settings)
-    return lambda value: _opened(token, keys) if (token := _token(value)) is not None else value
+    keys = keys_of(settings)
+    return lambda value: value if (sealed := _sealed(value)) is None else _opened(sealed, keys)
 
 
-def _opened(token: str, keys: MultiFernet | None) -> Json:
-    with suppress(ImportError):
-        from cryptography.fernet import InvalidToken
-
-        with suppress(InvalidToken):
-            if keys is not None:
-                return jsontext.loads(keys.decrypt(token))
-    raise SealError(
-        "no key of encryption_key opens what was said in these spans: add the one that they were written with, behind "
-        "a comma; what is left is for the next push"
-    )
+def _opened(sealed: Json, keys: Keys | None) -> Json:
+    if keys is None:
+        raise no_key_opens(_WHAT)
+    return keys.open(sealed, _WHAT)
 
 
-def _token(value: Json) -> str | None:
+def _sealed(value: Json) -> Json | None:
     text = value.get("stringValue") if isinstance(value, dict) else None
     found = jsontext.loads_or(text.encode()) if isinstance(text, str) and text.startswith(_MARK) else None
-    return found.get(_SEALED) if isinstance(found, dict) else None
-
-
-def _unchanged(value: Json) -> Json:
-    return value
+    return found if is_sealed(found) else None
