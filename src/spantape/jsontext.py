@@ -51,7 +51,7 @@ def loads_or(data: object, default: Json = None) -> Json:
     if not isinstance(data, (str, bytes)):
         return default
     try:
-        return loads(data)
+        return orjson.loads(data)
     except ValueError:
         return default
 

@@ -219,9 +219,14 @@ def test_a_call_is_gone_when_its_line_is_made(base_dir: Path, monkeypatch: pytes
 
 def test_lines_outlive_an_interruption(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C may come while the caller's own thread writes."""
-    exporter, seal = FileSpanExporter(base_dir), iter((dict, dict, _interrupted))
-    monkeypatch.setattr(exporter, "seal", lambda record: next(seal)(record))
-    calls = deque(Ended(ended("5", str(number))) for number in range(4))
+    exporter, calls = FileSpanExporter(base_dir), deque(Ended(ended("5", str(number))) for number in range(4))
+
+    def interrupted(record: dict[str, object]) -> dict[str, object]:
+        if record["prompt"] == "2":
+            raise KeyboardInterrupt
+        return record
+
+    monkeypatch.setattr(exporter, "seal", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         exporter.write(calls)
@@ -229,10 +234,6 @@ def test_lines_outlive_an_interruption(base_dir: Path, monkeypatch: pytest.Monke
 
     assert exporter.write(calls)
     assert [record["prompt"] for record in loaded(files(base_dir)[0])] == ["0", "1", "3"]
-
-
-def _interrupted(_: object) -> object:
-    raise KeyboardInterrupt
 
 
 def test_a_line_that_waits_holds_no_others(base_dir: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Generic, NamedTuple, TypeVar
 
 from ._gauge import Gauge
@@ -63,9 +64,11 @@ class Buffer(Generic[T]):
         """Take out the first ones: the more wait, the more go to each file at once."""
         batch: deque[T] = deque()
         weight = 0
-        while weight < _BATCH_BYTES and (found := self._pop()):
-            batch.append(found[0])
-            weight += found[1]
+        with suppress(IndexError):  # no more, or another thread was faster
+            while weight < _BATCH_BYTES:
+                item, its, _ = self._items.popleft()
+                batch.append(item)
+                weight += its
         self._bytes.add(-weight)
         return batch
 

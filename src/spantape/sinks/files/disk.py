@@ -109,8 +109,8 @@ def _write_at(file: int, position: int, pieces: Sequence[Line]) -> None:
     os.lseek(file, position, os.SEEK_SET)
     for start in range(0, len(pieces), _MOST_PIECES):
         part = pieces[start : start + _MOST_PIECES]
-        written = _gather(file, part) if len(part) > _FEW else 0
-        if written < sum(map(len, part)):  # few pieces, or a disk that takes no more
+        written = _gather(file, part) if len(part) > _FEW else os.write(file, b"".join(part))
+        if written < sum(map(len, part)):  # a disk that takes no more, or a system that takes one piece at a time
             rest = memoryview(b"".join(part))[written:]
             while rest:
                 rest = rest[os.write(file, rest) :]
