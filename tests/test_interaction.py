@@ -287,6 +287,11 @@ def test_tokens_of_every_kind() -> None:
     assert record(**counts, spantape__usage__estimated=False)["usage"] == usage
 
 
+@pytest.mark.parametrize("given", ["[1]", "7", '"a"', "{", "null"])
+def test_metrics_that_are_none(given: str) -> None:
+    assert record(spantape__performance_metrics=given)["performance_metrics"]["response_time_ms"] == 1500
+
+
 INSTRUCTIONS = json.dumps([{"type": "text", "content": "be kind"}, {"type": "text", "content": "好"}])
 
 

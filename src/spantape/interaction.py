@@ -89,4 +89,5 @@ def is_ours(span: ReadableSpan) -> bool:
 def has_our_scope(span: ReadableSpan) -> bool:
     """Say whether an instrumentor of ours has made a span."""
     scope = span.instrumentation_scope
-    return scope is not None and (scope.name == semconv.SCOPE or scope.name.startswith(_PART_OF_OURS))
+    name = scope.name if scope is not None else ""
+    return name == semconv.SCOPE or name.startswith(_PART_OF_OURS)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import jsontext, semconv, transcript
 from .jsontext import Json
 from .moments import local
-from .places import KEYS, PLACES, SECTIONS
+from .places import KEYS, PLACES
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Record: TypeAlias = dict[str, Json]
 Found: TypeAlias = Mapping[str, Any]
 """A span's attributes."""
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+"""Keys of a record, each with the attribute that stands there."""
 
 _NAMESPACE = uuid.UUID("6f6a7a9e-0d5c-5c0f-9d5b-7b7e5d2f3a11").bytes
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
@@ -31,11 +34,13 @@ _STATUSES = {"Timeout": "timeout", "Cancelled": "cancelled"}
 def record_of(span: ReadableSpan, found: Found | None = None, *, verbatim: bool = False) -> Record:
     """Give the record of the call that a span of ours tells, ended or still running; `found` are its attributes.
 
-    `verbatim` leaves the messages the JSON text that they are on the span, which only `jsontext.dumps` can read.
+    `verbatim` leaves what is on the span as it is, for `jsontext.dumps`: sequences, and messages that are JSON text.
     """
     end = span.end_time
     if found is None:
         found = attributes_of(span)
+    if not verbatim:
+        found = {key: list(value) if type(value) is tuple else value for key, value in found.items()}
     record = _sorted(found)
     _identify(record, span)
     _time(record, span.start_time, end, found.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK))
@@ -43,11 +48,9 @@ def record_of(span: ReadableSpan, found: Found | None = None, *, verbatim: bool 
     _quote(record, found, verbatim=verbatim)
     record["model"] = record["request"].get("model") or record["metadata"].get("model_used")
     record["metadata"] = _metadata(record["metadata"], found, ended=bool(end))
-    record["request"] = _request(record["request"], found)
-    record["usage"] = _usage(record["usage"], found) or None
-    record["cost"] = record["cost"] or None
-    record["server"] = record["server"] or None
-    record["source"] = _source(record["source"], span) or None
+    record["request"] = _request(record["request"], record.pop(_VARIABLES, None), found)
+    record["usage"] = _usage(record["usage"], found)
+    record["source"] = _source(record["source"], span)
     return record
 
 
@@ -76,17 +79,28 @@ def attributes_of(span: ReadableSpan) -> dict[str, Any]:
 
 def _sorted(found: Found) -> Record:
     record: Record = _EMPTY.copy()
-    for section in SECTIONS:
-        record[section] = {}
-    for key, value in found.items():
-        place = PLACES.get(key)
-        if place:
-            section, name = place
-            part = record[section] if section else record
-            part[name] = list(value) if type(value) is tuple else value
-        elif key.startswith(semconv.PROMPT_VARIABLE):
-            record["request"].setdefault(_VARIABLES, {})[key[len(semconv.PROMPT_VARIABLE) :]] = value
+    plain, sections = _places(tuple(found))
+    for name, key in plain:
+        record[name] = found[key]
+    for section, pairs in sections:
+        part = record[section] = {}
+        for name, key in pairs:
+            part[name] = found[key]
     return record
+
+
+@lru_cache(maxsize=256)
+def _places(keys: tuple[str, ...]) -> tuple[Pairs, list[tuple[str, Pairs]]]:
+    """Give where these attributes stand, in the record and in its sections: looked up once for all calls alike."""
+    sections: dict[str, dict[str, str]] = {"": {}, "metadata": {}, "request": {}}
+    for key in keys:
+        if key in PLACES:
+            section, name = PLACES[key]
+            sections.setdefault(section, {})[name] = key
+        elif key.startswith(semconv.PROMPT_VARIABLE):
+            sections.setdefault(_VARIABLES, {})[key[len(semconv.PROMPT_VARIABLE) :]] = key
+    (_, plain), *others = [(section, tuple(pairs.items())) for section, pairs in sections.items()]
+    return plain, others
 
 
 def _identify(record: Record, span: ReadableSpan) -> None:
@@ -111,11 +125,12 @@ def _time(record: Record, start: int | None, end: int | None, first: object) -> 
 
 
 def _judge(record: Record, status: object, *, ended: bool) -> None:
-    kind = record["error"].get("type")
+    error = record["error"] or {}
+    kind = error.get("type")
     if kind is None:  # a status code alone is no failure
         record["error"] = None
     else:
-        record["error_message"] = record["error"].get("message")
+        record["error_message"] = error.get("message")
     if ended:
         record["success"], record["status"] = kind is None, status or _status(kind)
 
@@ -135,13 +150,15 @@ def _quote(record: Record, found: Found, *, verbatim: bool) -> None:
     record["messages"] = asked.verbatim() if verbatim else asked.messages
     record["output_messages"] = answered.verbatim() if verbatim else answered.messages
     ran = record["timing"]["duration_ms"]
-    record["performance_metrics"] = {
+    metrics = record["performance_metrics"] = {
         "response_time_ms": None if ran is None else round(ran),
         "prompt_length": None if prompt is None else len(prompt),
         "response_length": None if response is None else len(response),
         "history_messages_count": None if asked.messages is None else max(0, asked.turns - 1),
-        **jsontext.loads_or(found.get(semconv.PERFORMANCE), {}),
     }
+    given = jsontext.loads_or(found.get(semconv.PERFORMANCE))
+    if isinstance(given, dict):
+        metrics.update(given)
 
 
 def _metadata(own: Record, found: Found, *, ended: bool) -> Record:
@@ -150,31 +167,32 @@ def _metadata(own: Record, found: Found, *, ended: bool) -> Record:
     return {**said, **given, **said} if isinstance(given, dict) else said
 
 
-def _request(named: Record, found: Found) -> Record:
+def _request(named: Record, texts: Json, found: Found) -> Record:
     sent = jsontext.loads_or(found.get(semconv.REQUEST_PARAMETERS))
     tools = jsontext.loads_or(found.get(semconv.TOOL_DEFINITIONS))
     request = named | sent if isinstance(sent, dict) else named
-    texts, others = named.get(_VARIABLES), request.get(_VARIABLES)
     if texts:  # those that are no texts are among the parameters
+        others = request.get(_VARIABLES)
         request[_VARIABLES] = texts | others if isinstance(others, dict) else texts
     return request | {"tools": tools} if tools else request
 
 
-def _usage(usage: Record, found: Found) -> Record:
+def _usage(usage: Record | None, found: Found) -> Record | None:
+    usage = usage or {}
     asked, answered = usage.get("input_tokens"), usage.get("output_tokens")
     if isinstance(asked, int) and isinstance(answered, int):
         usage["total_tokens"] = asked + answered
     if found.get(semconv.USAGE_ESTIMATED) is True:
         usage["estimated"] = True
-    return usage
+    return usage or None
 
 
-def _source(code: Record, span: ReadableSpan) -> Record:
+def _source(code: Record | None, span: ReadableSpan) -> Record | None:
     global _service  # noqa: PLW0603 - the spans of a process have one resource, and the SDK is slow to look into it
     if _service[0] is not span.resource:
         _service = span.resource, _named(span.resource)
     service = _service[1]
-    return code if service is None else {"service": service, **code}
+    return code if service is None else {"service": service, **(code or {})}
 
 
 def _named(resource: Any) -> Json:

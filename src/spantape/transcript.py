@@ -54,9 +54,12 @@ def _read(source: object, named: bool) -> Transcript:
     if not isinstance(messages, list):
         return Transcript(source, None, source)
     said = [message for message in messages if isinstance(message, dict)]
-    if named and len(said) > 1:
-        return Transcript(source, messages, "\n\n".join([f"{one.get('role')}: {text_of(one)}" for one in said]))
-    return Transcript(source, messages, "\n\n".join([text_of(one) for one in said]))
+    texts = map(_said if named and len(said) > 1 else text_of, said)
+    return Transcript(source, messages, "\n\n".join(texts))
+
+
+def _said(message: Mapping[str, Json]) -> str:
+    return f"{message.get('role')}: {text_of(message)}"
 
 
 def text_of(message: Mapping[str, Json]) -> str:

@@ -231,6 +231,38 @@ def test_a_call_is_gone_when_its_line_is_made(base_dir: Path, monkeypatch: pytes
     assert len(loaded(files(base_dir)[0])) == 5
 
 
+def test_lines_outlive_an_interruption(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C may come while the caller's own thread writes."""
+    exporter, calls = FileSpanExporter(base_dir), deque(Ended(ended("5", str(number))) for number in range(4))
+
+    def interrupted(record: dict[str, object]) -> dict[str, object]:
+        if record["prompt"] == "2":
+            raise KeyboardInterrupt
+        return record
+
+    monkeypatch.setattr(exporter, "seal", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        exporter.write(calls)
+    monkeypatch.undo()
+
+    assert exporter.write(calls)
+    assert [record["prompt"] for record in loaded(files(base_dir)[0])] == ["0", "1", "3"]
+
+
+def test_a_line_that_waits_holds_no_others(base_dir: Path) -> None:
+    (base_dir / "by_session").mkdir(parents=True)
+    (base_dir / "by_session/session_6").touch()  # where a folder has to be
+    exporter = FileSpanExporter(base_dir)
+    exporter.export([ended(name) for name in "556"])
+
+    assert [type(line) for line, _ in exporter.writer._unwritten] == [bytes]  # no part of a batch's memory
+
+    (base_dir / "by_session/session_6").unlink()
+    assert exporter.force_flush()
+    assert sorted(len(loaded(file)) for file in files(base_dir)) == [1, 2, 3]
+
+
 def test_appending_does_not_read_the_file(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exporter = FileSpanExporter(base_dir)
     exporter.export([ended("5", "x" * 1_000_000) for _ in range(10)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from sys import getsizeof
-from typing import Any, Generic, NamedTuple, TypeVar
+from contextlib import suppress
+from typing import Generic, NamedTuple, TypeVar
 
 from ._gauge import Gauge
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 _FULL = 10
 _SPAN = 2000
-_BATCH_BYTES = 2 * 1024 * 1024
+_BATCH_BYTES = 4 * 1024 * 1024
 
 
 class Limits(NamedTuple):
@@ -56,17 +56,19 @@ class Buffer(Generic[T]):
     def put(self, item: T) -> bool:
         """Add an item; say whether what is here should be written now, as it is when it is full."""
         weight = self._weigh(item)
-        self._bytes.add(weight)
+        total = self._bytes.add(weight)
         self._items.append((item, weight, time.monotonic()))
-        return len(self._items) >= self._due or self._bytes.value >= self._due_bytes
+        return len(self._items) >= self._due or total >= self._due_bytes
 
     def take(self) -> deque[T]:
         """Take out the first ones: the more wait, the more go to each file at once."""
         batch: deque[T] = deque()
         weight = 0
-        while weight < _BATCH_BYTES and (found := self._pop()):
-            batch.append(found[0])
-            weight += found[1]
+        with suppress(IndexError):  # no more, or another thread was faster
+            while weight < _BATCH_BYTES:
+                item, its, _ = self._items.popleft()
+                batch.append(item)
+                weight += its
         self._bytes.add(-weight)
         return batch
 
@@ -98,6 +100,6 @@ class Buffer(Generic[T]):
             return None
 
 
-def held_by(attributes: Mapping[str, Any] | None) -> int:
+def held_by(attributes: Mapping[str, object] | None) -> int:
     """Give about how many bytes a span with these attributes takes in memory."""
-    return _SPAN + sum([getsizeof(value) for value in (attributes or {}).values() if type(value) is str])
+    return _SPAN + sum([value.__sizeof__() for value in (attributes or {}).values()])  # `getsizeof` takes twice as long

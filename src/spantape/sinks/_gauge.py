@@ -14,21 +14,18 @@ class Gauge:
         self._waiting: deque[int] = deque()
         self._adding = threading.Lock()
 
-    def add(self, number: int = 1) -> None:
-        """Add a number; who is adding at this moment takes it along."""
+    def add(self, number: int = 1) -> int:
+        """Add a number, and give the sum; who is adding at this moment takes the number along."""
         self._waiting.append(number)
-        self._settle()
+        return self.value
 
     @property
     def value(self) -> int:
         """The sum so far."""
-        self._settle()
-        return self._sum
-
-    def _settle(self) -> None:
         while self._waiting and self._adding.acquire(blocking=False):
             try:
                 while self._waiting:
                     self._sum += self._waiting.popleft()
             finally:
                 self._adding.release()
+        return self._sum

@@ -13,6 +13,7 @@ from ... import jsontext
 from ...jsontext import Json
 
 Record: TypeAlias = dict[str, Json]
+Line: TypeAlias = "bytes | memoryview"
 
 OPEN, SEPARATOR, CLOSE = b"[\n", b",\n", b"\n]\n"
 
@@ -22,7 +23,7 @@ _TAIL = 64
 _BLOCK = 256 * 1024
 
 
-def closed(before: bytes, lines: Iterable[bytes]) -> list[bytes]:
+def closed(before: bytes, lines: Iterable[Line]) -> list[Line]:
     """Give lines as the end of an array, in pieces, behind what separates them from what is there."""
     pieces = [piece for line in lines for piece in (SEPARATOR, line)]
     return [before, *pieces[1:], CLOSE]

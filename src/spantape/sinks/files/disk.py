@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from ...guard import guard
 from . import arrays
+from .arrays import Line
 
 Place: TypeAlias = "str | Path"
 Sync: TypeAlias = Callable[[int], object]
@@ -22,7 +23,7 @@ Sync: TypeAlias = Callable[[int], object]
 
 
 # Many pieces are not joined: a copy of a large batch is memory that the system has to find each time.
-_gather: Callable[[int, Sequence[bytes]], int] = getattr(os, "writev", lambda *_: 0)
+_gather: Callable[[int, Sequence[Line]], int] = getattr(os, "writev", lambda *_: 0)
 _FEW, _MOST_PIECES = 16, 1000  # systems take 1024 at once
 _FLAGS = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
@@ -44,7 +45,7 @@ class opened:  # noqa: N801 - read like `open`; a generator would take as long a
         os.close(self._file)
 
 
-def create(path: Place, pieces: Sequence[bytes] = (), sync: Sync = no_sync) -> None:
+def create(path: Place, pieces: Sequence[Line] = (), sync: Sync = no_sync) -> None:
     """Make a file that only its owner can read, or empty the one that is there."""
     with opened(path, os.O_CREAT | os.O_TRUNC) as file:
         os.chmod(path, 0o600)  # whatever the umask
@@ -52,7 +53,7 @@ def create(path: Place, pieces: Sequence[bytes] = (), sync: Sync = no_sync) -> N
         sync(file)
 
 
-def replace(path: Place, lines: Sequence[bytes], sync: Sync = no_sync) -> None:
+def replace(path: Place, lines: Sequence[Line], sync: Sync = no_sync) -> None:
     """Put a whole new array in a file's place, at once."""
     fresh = f"{os.path.splitext(path)[0]}.tmp"
     try:
@@ -66,7 +67,7 @@ def replace(path: Place, lines: Sequence[bytes], sync: Sync = no_sync) -> None:
         _sync_folder(os.path.dirname(path))
 
 
-def overwrite(file: int, end: int, pieces: Sequence[bytes], sync: Sync = no_sync) -> None:
+def overwrite(file: int, end: int, pieces: Sequence[Line], sync: Sync = no_sync) -> None:
     """Write from the end of the last record on, and close the array."""
     if os.lseek(file, 0, os.SEEK_END) > end + sum(map(len, pieces)):
         os.ftruncate(file, end)
@@ -104,12 +105,12 @@ def put_aside(path: Path) -> None:
     guard.warn_once(str(path), "spantape found no JSON array in %s and moved the file to %s", path, aside)
 
 
-def _write_at(file: int, position: int, pieces: Sequence[bytes]) -> None:
+def _write_at(file: int, position: int, pieces: Sequence[Line]) -> None:
     os.lseek(file, position, os.SEEK_SET)
     for start in range(0, len(pieces), _MOST_PIECES):
         part = pieces[start : start + _MOST_PIECES]
-        written = _gather(file, part) if len(part) > _FEW else 0
-        if written < sum(map(len, part)):  # few pieces, or a disk that takes no more
+        written = _gather(file, part) if len(part) > _FEW else os.write(file, b"".join(part))
+        if written < sum(map(len, part)):  # a disk that takes no more, or a system that takes one piece at a time
             rest = memoryview(b"".join(part))[written:]
             while rest:
                 rest = rest[os.write(file, rest) :]

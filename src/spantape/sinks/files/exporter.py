@@ -51,6 +51,8 @@ class Ended:
 
 
 Item: TypeAlias = "Ended | Amendment"
+Place: TypeAlias = tuple[int, tuple[Path, ...]]
+"""Where a line ends among others, and the files that it belongs in."""
 
 
 class FileSpanExporter(SpanExporter):
@@ -88,16 +90,15 @@ class FileSpanExporter(SpanExporter):
 
         Takes them out one by one, so that no call is in memory any longer than until its line is.
         """
-        while items:
-            one = items.popleft()
-            if isinstance(one, Amendment):
-                self._amendments.append(one)
-                continue
-            with guard:
-                record = self._amender.record(one.record())
-                self.writer.put(jsontext.dumps(self.seal(record)), paths(record))
-                continue
-            self._unmade += 1
+        lines, places = bytearray(), deque[Place]()
+        try:
+            while items:
+                self._take(items.popleft(), lines, places)
+        finally:
+            start, whole = 0, memoryview(lines)
+            for end, files in places:
+                self.writer.put(whole[start:end], files)
+                start = end
         while len(self._amendments) > _MOST:
             self._amendments.popleft()
             self._unmade += 1
@@ -125,6 +126,19 @@ class FileSpanExporter(SpanExporter):
             elif is_amendment(span):
                 yield Amendment.from_span(span)
 
+    def _take(self, one: Item, lines: bytearray, places: deque[Place]) -> None:
+        """Make a call's line, behind others: a thousand lines by themselves are new pages of memory each time."""
+        if isinstance(one, Amendment):
+            self._amendments.append(one)
+            return
+        with guard:
+            record = self._amender.record(one.record())
+            files = paths(record)
+            lines += jsontext.dumps(self.seal(record))
+            places.append((len(lines), files))
+            return
+        self._unmade += 1
+
     def _amend(self, timeout: float) -> bool:
         """Write amended records behind those of the calls, which have to be on disk to be found."""
         written = True
@@ -138,6 +152,6 @@ class FileSpanExporter(SpanExporter):
         return written
 
 
-def paths(record: Record) -> list[Path]:
+def paths(record: Record) -> tuple[Path, ...]:
     """Give the files, below the base folder, that the record of an ended call belongs in."""
-    return layout.files(record.get("session_id"), record["timestamp"][:10], failed=not record.get("success"))
+    return layout.files(record.get("session_id"), record["timestamp"][:10], not record.get("success"))

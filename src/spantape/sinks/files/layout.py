@@ -35,7 +35,6 @@ def session_folder(session_id: str | int | None) -> Path:
     return Path(BY_SESSION, f"session_{_segment(str(session_id))}")
 
 
-@lru_cache(maxsize=1024, typed=True)
 def session_file(session_id: str | int | None, date: str) -> Path:
     """Give the file of a session's calls of one day."""
     return session_folder(session_id) / f"{date}.json"
@@ -57,10 +56,11 @@ def latest_file() -> Path:
     return Path(REAL_TIME, "latest.json")
 
 
-def files(session_id: str | int | None, date: str, *, failed: bool) -> list[Path]:
+@lru_cache(maxsize=1024, typed=True)
+def files(session_id: str | int | None, date: str, failed: bool) -> tuple[Path, ...]:
     """Give the files that an ended call belongs in."""
-    found = [session_file(session_id, date), date_file(date)]
-    return [*found, error_file(date)] if failed else found
+    found = session_file(session_id, date), date_file(date)
+    return (*found, error_file(date)) if failed else found
 
 
 def processes_folder() -> Path:

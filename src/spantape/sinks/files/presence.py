@@ -150,8 +150,8 @@ def _written(writer: FileWriter, records: Sequence[Record], calls: Path) -> Iter
         writer.append(path, lines)
 
 
-def _places(record: Record) -> list[Path]:
-    return layout.files(record.get("session_id"), str(record["timestamp"])[:10], failed=True)
+def _places(record: Record) -> tuple[Path, ...]:
+    return layout.files(record.get("session_id"), str(record["timestamp"])[:10], True)
 
 
 def _stages_in(base_dir: Path, path: Path, ids: set[bytes], calls: Path) -> dict[bytes, str]:

@@ -15,11 +15,12 @@ from ...guard import guard
 from ...settings import Settings
 from .._forks import follow
 from . import arrays, disk, layout
+from .arrays import Line
 from .lease import Leases, give_back
 from .lock import is_held_here, locked
 from .rotation import rotate
 
-Entry: TypeAlias = tuple[bytes, tuple[Path, ...]]
+Entry: TypeAlias = tuple[Line, tuple[Path, ...]]
 """A record and the files that it is still to be written to."""
 
 WAIT = 10.0
@@ -59,7 +60,7 @@ class FileWriter:
         self.since: float | None = None
         """Since when something waits, by `time.monotonic()`."""
 
-    def put(self, line: bytes, paths: Sequence[Path]) -> None:
+    def put(self, line: Line, paths: Sequence[Path]) -> None:
         """Take a record, as JSON, for files given by their paths below the base folder."""
         self._incoming.append((line, tuple(paths)))
         self.since = self.since or time.monotonic()
@@ -99,13 +100,13 @@ class FileWriter:
         with locked(self._lock, timeout):
             yield
 
-    def replace(self, path: Path, lines: Sequence[bytes], sync: disk.Sync = disk.no_sync) -> None:
+    def replace(self, path: Path, lines: Sequence[Line], sync: disk.Sync = disk.no_sync) -> None:
         """Put a whole new array in a file's place, at once; to be called inside `locked()`."""
         target = self._place(path)
         disk.folder(target.rpartition(os.sep)[0], self.base_dir)
         disk.replace(target, lines, sync)
 
-    def append(self, path: Path, lines: Sequence[bytes]) -> None:
+    def append(self, path: Path, lines: Sequence[Line]) -> None:
         """Write behind the records of a file, whatever state it is in; to be called inside `locked()`."""
         target = self._place(path)
         end = self._extend(target, lines, self._max_file_size)
@@ -155,13 +156,13 @@ class FileWriter:
 
     def _left_of(self, entries: list[Entry]) -> list[Entry]:
         """Write to every file that can be written to; give what is left."""
-        files: dict[Path, list[bytes]] = {}
+        files: dict[Path, list[Line]] = {}
         for line, paths in entries:
             for path in paths:
                 files.setdefault(path, []).append(line)
         failed = {path for path, lines in files.items() if not self._is_appended(path, lines)}
         left = [(line, tuple(path for path in paths if path in failed)) for line, paths in entries if failed]
-        return [(line, paths) for line, paths in left if paths]
+        return [(bytes(line), paths) for line, paths in left if paths]  # of its own: those beside it can go
 
     def _bounded(self, entries: list[Entry]) -> list[Entry]:
         """Give the newest of the entries, as many as may wait."""
@@ -172,7 +173,7 @@ class FileWriter:
                 return entries[len(entries) - count :]
         return entries
 
-    def _is_appended(self, path: Path, lines: Sequence[bytes]) -> bool:
+    def _is_appended(self, path: Path, lines: Sequence[Line]) -> bool:
         try:
             self.append(path, lines)
         except OSError as error:
@@ -189,7 +190,7 @@ class FileWriter:
             place = self._places[path] = f"{self.base_dir}{os.sep}{path}"
         return place
 
-    def _extend_another(self, path: Path, target: str, lines: Sequence[bytes]) -> int | None:
+    def _extend_another(self, path: Path, target: str, lines: Sequence[Line]) -> int | None:
         """Archive a file that would grow too large, so that the next one begins; where that can't be done, it grows."""
         try:
             self.rotations += rotate(self.base_dir, path)
@@ -197,7 +198,7 @@ class FileWriter:
             guard.warn_once(f"rotate {path}", "spantape can't archive %s yet, so it grows (%s)", path, error)
         return self._extend(target, lines)
 
-    def _extend(self, target: str, lines: Sequence[bytes], most: float = math.inf) -> int | None:
+    def _extend(self, target: str, lines: Sequence[Line], most: float = math.inf) -> int | None:
         """Write behind the records of a file; gives where they ended.
 
         With 0 and None there was nothing to extend; with `_FULL` it would have become larger than `most`.
@@ -214,7 +215,7 @@ class FileWriter:
         except FileNotFoundError:
             return 0
 
-    def _overwrite(self, target: str, file: int, end: int, pieces: Sequence[bytes]) -> None:
+    def _overwrite(self, target: str, file: int, end: int, pieces: Sequence[Line]) -> None:
         leased = self._leases.take(target, file)
         try:
             disk.overwrite(file, end, pieces, self._sync)
