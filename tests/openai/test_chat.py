@@ -251,6 +251,33 @@ USAGES: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
         {"prompt_tokens": 10, "completion_tokens": 2, "cached_tokens": 6},
         {semconv.INPUT_TOKENS: 10, semconv.OUTPUT_TOKENS: 2, semconv.CACHE_READ_TOKENS: 6},
     ),
+    "dashscope": (
+        {
+            "prompt_tokens": 10,
+            "completion_tokens": 2,
+            "prompt_tokens_details": {"cached_tokens": 0, "cache_creation_input_tokens": 4},
+        },
+        {
+            semconv.INPUT_TOKENS: 10,
+            semconv.OUTPUT_TOKENS: 2,
+            semconv.CACHE_READ_TOKENS: 0,
+            semconv.CACHE_WRITE_TOKENS: 4,
+        },
+    ),
+    "litellm": (
+        {
+            "prompt_tokens": 10,
+            "completion_tokens": 2,
+            "cache_read_input_tokens": 3,
+            "cache_creation_input_tokens": 4,
+        },
+        {
+            semconv.INPUT_TOKENS: 10,
+            semconv.OUTPUT_TOKENS: 2,
+            semconv.CACHE_READ_TOKENS: 3,
+            semconv.CACHE_WRITE_TOKENS: 4,
+        },
+    ),
     "zero is not unknown": (
         {"prompt_tokens": 10, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}},
         {semconv.INPUT_TOKENS: 10, semconv.OUTPUT_TOKENS: 0, semconv.CACHE_READ_TOKENS: 0},

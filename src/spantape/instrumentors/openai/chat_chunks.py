@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...jsontext import Json
-from .._mapping import fields, items, plain
+from .._mapping import dig, fields, items, plain
 
 _TOP = ("id", "model", "service_tier", "system_fingerprint", "usage")
 _DELTA = ("role", "content", "tool_calls", "refusal", "function_call", "__pydantic_extra__")
@@ -54,6 +54,8 @@ class Join:
         body = fields(chunk)
         if not self._top.get("model") or body.get("usage"):
             self._top.update({key: body[key] for key in _TOP if body.get(key)})
+        if body.get("x_groq"):
+            self._top["usage"] = dig(body, "x_groq.usage") or self._top.get("usage")
         choices = body.get("choices")
         for position, choice in enumerate(choices if isinstance(choices, (list, tuple)) else ()):
             self._add_choice(fields(choice), position)
