@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 from typing import Any
 
 import pytest
@@ -315,6 +316,42 @@ def test_response_details(streamed: bool, server: ScriptedServer, recorded: Reco
     assert recorded.attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] == "flex"
     assert recorded.attributes[semconv.OPENAI_SYSTEM_FINGERPRINT] == "fp_1"
     assert recorded.record["metadata"]["api_response_time"] in (12, None)
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "code", "message"),
+    [
+        ({"message": "no credit", "code": 402, "type": "billing"}, "402", "402", "no credit"),
+        ({"message": "no credit", "type": "billing"}, "billing", None, "no credit"),
+        ("no such model", "_OTHER", None, "no such model"),
+    ],
+)
+@pytest.mark.parametrize("path", ["chat.completions", "completions"])
+def test_a_failure_that_comes_as_an_answer(
+    path: str, told: Any, kind: str, code: str | None, message: str, server: ScriptedServer, recorded: Recorded
+) -> None:
+    """OpenRouter and others send an error as if all was well."""
+    server.replies(Reply({"error": told}))
+    with sync_client(server.url) as client:
+        said: Any = BODY if path.startswith("chat") else {"model": "m", "prompt": "hi"}
+        assert operator.attrgetter(path)(client).create(**said).error == told
+    found = recorded.attributes
+    assert recorded.span.status.status_code.name == "ERROR"
+    assert (found[semconv.ERROR_TYPE], found.get(semconv.ERROR_CODE)) == (kind, code)
+    assert (recorded.record["success"], recorded.record["status"]) == (False, "failed")
+    assert recorded.record["error_message"] == message
+
+
+def test_a_failure_in_a_stream_that_the_application_reads_itself(server: ScriptedServer, recorded: Recorded) -> None:
+    chunks = [*(stream("one two").chunks or ())[:2], {"error": {"message": "overloaded", "code": "busy"}}]
+    server.replies(stream().but(chunks=chunks))
+    with (
+        sync_client(server.url) as client,
+        client.chat.completions.with_streaming_response.create(**BODY, stream=True) as response,
+    ):
+        assert any("overloaded" in line for line in response.iter_lines())
+    assert recorded.attributes[semconv.ERROR_TYPE] == "busy"
+    assert recorded.record["success"] is False
 
 
 ODD_RESPONSES: dict[str, Any] = {

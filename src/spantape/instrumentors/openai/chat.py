@@ -8,6 +8,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
+from .._failure import failure_answered
 from .._mapping import Table, dig, fields, flag, items, number, others, pick, text, texts, whole
 from .._messages import (
     Message,
@@ -76,11 +77,12 @@ def asked(body: Mapping[str, Json]) -> Attributes:
 
 
 def response(body: Mapping[str, Json]) -> Attributes:
-    """Give the attributes of what came back, whole or joined from chunks."""
+    """Give the attributes of what came back, whole or joined from chunks; a failure may come as an answer, too."""
     choices = items(body.get("choices"))
     usage = body.get("usage") or next((one["usage"] for one in choices if one.get("usage")), None)
     return pick(_RESPONSE, body) | tokens(usage) | {
         semconv.RESPONSE_FINISH_REASONS: [text(one.get("finish_reason")) or "error" for one in choices] or None,
+        **failure_answered(body),
     }  # fmt: skip
 
 

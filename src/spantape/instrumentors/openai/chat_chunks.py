@@ -8,7 +8,7 @@ from typing import Any
 from ...jsontext import Json
 from .._mapping import dig, fields, items, plain
 
-_TOP = ("id", "model", "service_tier", "system_fingerprint", "usage")
+_TOP = ("id", "model", "service_tier", "system_fingerprint", "usage", "error")
 _DELTA = ("role", "content", "tool_calls", "refusal", "function_call", "__pydantic_extra__")
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 
@@ -52,7 +52,7 @@ class Join:
 
     def _add(self, chunk: Any) -> None:
         body = fields(chunk)
-        if not self._top.get("model") or body.get("usage"):
+        if not self._top.get("model") or body.get("usage") or body.get("error"):
             self._top.update({key: body[key] for key in _TOP if body.get(key)})
         if body.get("x_groq"):
             self._top["usage"] = dig(body, "x_groq.usage") or self._top.get("usage")
