@@ -131,6 +131,33 @@ def test_reasoning(streamed: bool, server: ScriptedServer, recorded: Recorded) -
     assert recorded.record["response"] == "42"
 
 
+SPOKEN = [
+    {"role": "assistant", "audio": {"id": "audio_1", "transcript": "你"}},
+    {"audio": {"data": "UklGRg=="}},
+    {"audio": {"transcript": "好"}},
+    {"audio": {"data": "UklG", "expires_at": 1}},
+]
+
+
+def test_a_spoken_answer(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
+    """Its words are text; of the sound there is a digest, or its size where it came in pieces."""
+    sound = {"id": "audio_1", "data": "UklGRlJJRg==", "transcript": "你好", "expires_at": 1}
+    message = {"index": 0, "message": {"role": "assistant", "content": None, "audio": sound}, "finish_reason": "stop"}
+    deltas = [{"index": 0, "delta": delta, "finish_reason": None} for delta in SPOKEN]
+    deltas.append({"index": 0, "delta": {}, "finish_reason": "stop"})
+    whole = Reply({"id": "x", "model": "m", "choices": [message]})
+    pieces = stream().but(chunks=[{"id": "x", "model": "m", "choices": [delta]} for delta in deltas])
+    server.replies(pieces if streamed else whole)
+    create(server, modalities=["text", "audio"], audio={"voice": "a", "format": "wav"}, stream=streamed)
+    [said] = answered(recorded)
+    blob, words = said["parts"]
+    assert words == {"type": "text", "content": "你好"}
+    assert (blob["type"], blob["modality"], blob["size"]) == ("blob", "audio", 7)
+    assert ("sha256" in blob) is not streamed
+    assert "UklG" not in json.dumps(recorded.record)
+    assert "你好" in recorded.record["response"]
+
+
 def test_choices(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
     create(server, n=3, **({"stream": True} if streamed else {}))
     assert recorded.attributes[semconv.REQUEST_CHOICE_COUNT] == 3

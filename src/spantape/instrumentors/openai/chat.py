@@ -17,6 +17,7 @@ from .._messages import (
     file_part,
     reasoning_part,
     refusal_part,
+    sized_part,
     text_part,
     tool_call_part,
     tool_definition,
@@ -126,10 +127,18 @@ def _parts(message: Mapping[str, Json]) -> Iterable[Part]:
         yield from _content(message.get("content"))
     if text(message.get("refusal")):
         yield refusal_part(message["refusal"])
-    spoken = fields(message.get("audio")).get("data")
-    if isinstance(spoken, str):
-        yield blob_part("audio", None, spoken)
+    yield from _spoken(fields(message.get("audio")))
     yield from _calls(message)
+
+
+def _spoken(audio: Mapping[str, Json]) -> Iterable[Part]:
+    """Give what was spoken, and its words; of a stream's sound only its size is known."""
+    if isinstance(audio.get("data"), str):
+        yield blob_part("audio", None, audio["data"])
+    elif audio.get("size"):
+        yield sized_part("audio", None, audio["size"])
+    if text(audio.get("transcript")):
+        yield text_part(audio["transcript"])
 
 
 def _content(content: Json) -> Iterable[Part]:
