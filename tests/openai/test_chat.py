@@ -148,7 +148,7 @@ def test_a_spoken_answer(streamed: bool, server: ScriptedServer, recorded: Recor
     whole = Reply({"id": "x", "model": "m", "choices": [message]})
     pieces = stream().but(chunks=[{"id": "x", "model": "m", "choices": [delta]} for delta in deltas])
     server.replies(pieces if streamed else whole)
-    create(server, modalities=["text", "audio"], audio={"voice": "a", "format": "wav"}, stream=streamed)
+    create(server, extra_body={"modalities": ["text", "audio"], "audio": {"voice": "a"}}, stream=streamed)
     [said] = answered(recorded)
     blob, words = said["parts"]
     assert words == {"type": "text", "content": "你好"}
