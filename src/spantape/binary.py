@@ -32,6 +32,13 @@ def digest(content: str | bytes) -> dict[str, Json]:
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
+def size_of(encoded: str | bytes, start: int = 0, end: int | None = None) -> int:
+    """Give how many bytes base64 text stands for, without decoding it."""
+    end = len(encoded) if end is None else end
+    last = encoded[max(start, end - 2) : end]
+    return (end - start) * 3 // 4 - last.count("=" if isinstance(last, str) else b"=")  # type: ignore[arg-type]
+
+
 def _decoded(encoded: str) -> bytes:
     with suppress(ValueError):  # what needs no mending, as nearly all, is decoded at once: mending takes as long again
         return base64.b64decode(encoded, validate=True)

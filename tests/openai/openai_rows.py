@@ -217,3 +217,67 @@ ROWS = [
         {"id": "modr_1", "model": "omni-moderation-latest", "results": [_MODERATION]},
     ),
 ]
+
+_RUN = {
+    "id": "run_1",
+    "object": "thread.run",
+    "status": "requires_action",
+    "assistant_id": "a",
+    "thread_id": "t",
+    "model": "m",
+    "created_at": 1,
+    "instructions": "",
+    "tools": [],
+    "usage": _CHAT_USAGE,
+    "last_error": {"code": "x", "message": "no"},
+    "required_action": {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [_CALL]}},
+}
+_WRITTEN = {"index": 0, "type": "text", "text": {"value": "Hello", "annotations": []}}
+_MESSAGE = {"id": "msg_1", "object": "thread.message", "role": "assistant", "content": [_WRITTEN]}
+_BATCH = {
+    "id": "batch_1",
+    "object": "batch",
+    "status": "failed",
+    "endpoint": "/v1/responses",
+    "input_file_id": "f",
+    "completion_window": "24h",
+    "created_at": 1,
+    "usage": _USAGE,
+    "errors": {"data": [{"code": "x", "message": "no"}]},
+    "request_counts": {"total": 3, "completed": 2, "failed": 1},
+}
+MORE = [
+    Row(
+        "/threads/runs",
+        "beta.threads",
+        {"assistant_id": "a", "thread": {"messages": [{"role": "user", "content": "hi"}]}},
+        _RUN,
+        (
+            _RUN,
+            {**_MESSAGE, "content": []},
+            {"id": "msg_1", "object": "thread.message.delta", "delta": _MESSAGE},
+            _MESSAGE,
+        ),
+        method="create_and_run",
+    ),
+    Row(
+        "/batches",
+        "batches",
+        {"completion_window": "24h", "endpoint": "/v1/responses", "input_file_id": "f"},
+        _BATCH,
+    ),
+    Row(
+        "/decisions",
+        "decisions",
+        {"model": "m", "input": "hi", "questions": [{"type": "predicate", "instructions": "rude?"}]},
+        {"id": "d", "model": "m", "answers": [{"type": "predicate", "probability": 0.5}], "usage": _USAGE},
+    ),
+    Row(
+        "/responses/compact",
+        "responses",
+        {"model": "m", "input": "hi"},
+        {**_RESPONSE, "output": [_SAID, {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"}]},
+        method="compact",
+    ),
+]  # fmt: skip
+"""Endpoints whose answers are fuzzed, too."""

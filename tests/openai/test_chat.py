@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 from typing import Any
 
 import pytest
@@ -130,6 +131,33 @@ def test_reasoning(streamed: bool, server: ScriptedServer, recorded: Recorded) -
     assert recorded.record["response"] == "42"
 
 
+SPOKEN = [
+    {"role": "assistant", "audio": {"id": "audio_1", "transcript": "你"}},
+    {"audio": {"data": "UklGRg=="}},
+    {"audio": {"transcript": "好"}},
+    {"audio": {"data": "UklG", "expires_at": 1}},
+]
+
+
+def test_a_spoken_answer(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
+    """Its words are text; of the sound there is a digest, or its size where it came in pieces."""
+    sound = {"id": "audio_1", "data": "UklGRlJJRg==", "transcript": "你好", "expires_at": 1}
+    message = {"index": 0, "message": {"role": "assistant", "content": None, "audio": sound}, "finish_reason": "stop"}
+    deltas = [{"index": 0, "delta": delta, "finish_reason": None} for delta in SPOKEN]
+    deltas.append({"index": 0, "delta": {}, "finish_reason": "stop"})
+    whole = Reply({"id": "x", "model": "m", "choices": [message]})
+    pieces = stream().but(chunks=[{"id": "x", "model": "m", "choices": [delta]} for delta in deltas])
+    server.replies(pieces if streamed else whole)
+    create(server, extra_body={"modalities": ["text", "audio"], "audio": {"voice": "a"}}, stream=streamed)
+    [said] = answered(recorded)
+    blob, words = said["parts"]
+    assert words == {"type": "text", "content": "你好"}
+    assert (blob["type"], blob["modality"], blob["size"]) == ("blob", "audio", 7)
+    assert ("sha256" in blob) is not streamed
+    assert "UklG" not in json.dumps(recorded.record)
+    assert "你好" in recorded.record["response"]
+
+
 def test_choices(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
     create(server, n=3, **({"stream": True} if streamed else {}))
     assert recorded.attributes[semconv.REQUEST_CHOICE_COUNT] == 3
@@ -251,6 +279,33 @@ USAGES: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
         {"prompt_tokens": 10, "completion_tokens": 2, "cached_tokens": 6},
         {semconv.INPUT_TOKENS: 10, semconv.OUTPUT_TOKENS: 2, semconv.CACHE_READ_TOKENS: 6},
     ),
+    "dashscope": (
+        {
+            "prompt_tokens": 10,
+            "completion_tokens": 2,
+            "prompt_tokens_details": {"cached_tokens": 0, "cache_creation_input_tokens": 4},
+        },
+        {
+            semconv.INPUT_TOKENS: 10,
+            semconv.OUTPUT_TOKENS: 2,
+            semconv.CACHE_READ_TOKENS: 0,
+            semconv.CACHE_WRITE_TOKENS: 4,
+        },
+    ),
+    "litellm": (
+        {
+            "prompt_tokens": 10,
+            "completion_tokens": 2,
+            "cache_read_input_tokens": 3,
+            "cache_creation_input_tokens": 4,
+        },
+        {
+            semconv.INPUT_TOKENS: 10,
+            semconv.OUTPUT_TOKENS: 2,
+            semconv.CACHE_READ_TOKENS: 3,
+            semconv.CACHE_WRITE_TOKENS: 4,
+        },
+    ),
     "zero is not unknown": (
         {"prompt_tokens": 10, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}},
         {semconv.INPUT_TOKENS: 10, semconv.OUTPUT_TOKENS: 0, semconv.CACHE_READ_TOKENS: 0},
@@ -288,6 +343,42 @@ def test_response_details(streamed: bool, server: ScriptedServer, recorded: Reco
     assert recorded.attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] == "flex"
     assert recorded.attributes[semconv.OPENAI_SYSTEM_FINGERPRINT] == "fp_1"
     assert recorded.record["metadata"]["api_response_time"] in (12, None)
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "code", "message"),
+    [
+        ({"message": "no credit", "code": 402, "type": "billing"}, "402", "402", "no credit"),
+        ({"message": "no credit", "type": "billing"}, "billing", None, "no credit"),
+        ("no such model", "_OTHER", None, "no such model"),
+    ],
+)
+@pytest.mark.parametrize("path", ["chat.completions", "completions"])
+def test_a_failure_that_comes_as_an_answer(
+    path: str, told: Any, kind: str, code: str | None, message: str, server: ScriptedServer, recorded: Recorded
+) -> None:
+    """OpenRouter and others send an error as if all was well."""
+    server.replies(Reply({"error": told}))
+    with sync_client(server.url) as client:
+        said: Any = BODY if path.startswith("chat") else {"model": "m", "prompt": "hi"}
+        assert operator.attrgetter(path)(client).create(**said).error == told
+    found = recorded.attributes
+    assert recorded.span.status.status_code.name == "ERROR"
+    assert (found[semconv.ERROR_TYPE], found.get(semconv.ERROR_CODE)) == (kind, code)
+    assert (recorded.record["success"], recorded.record["status"]) == (False, "failed")
+    assert recorded.record["error_message"] == message
+
+
+def test_a_failure_in_a_stream_that_the_application_reads_itself(server: ScriptedServer, recorded: Recorded) -> None:
+    chunks = [*(stream("one two").chunks or ())[:2], {"error": {"message": "overloaded", "code": "busy"}}]
+    server.replies(stream().but(chunks=chunks))
+    with (
+        sync_client(server.url) as client,
+        client.chat.completions.with_streaming_response.create(**BODY, stream=True) as response,
+    ):
+        assert any("overloaded" in line for line in response.iter_lines())
+    assert recorded.attributes[semconv.ERROR_TYPE] == "busy"
+    assert recorded.record["success"] is False
 
 
 ODD_RESPONSES: dict[str, Any] = {

@@ -145,6 +145,17 @@ def test_odd_data(data: Any) -> None:
     assert embeddings.response({"data": data, "usage": None}) == {}
 
 
+@pytest.mark.parametrize(
+    "usage", [{"total_tokens": 3}, {"input_tokens": 3, "total_tokens": 4}, {"prompt_tokens": 3, "total_tokens": 4}]
+)
+def test_tokens_as_compatible_servers_tell_them(usage: Any, server: ScriptedServer, recorded: Recorded) -> None:
+    vector = {"object": "embedding", "index": 0, "embedding": [0.5]}
+    server.replies(Reply({"object": "list", "model": "m", "data": [vector], "usage": usage}))
+    with sync_client(server.url) as client:
+        client.embeddings.create(model="m", input="hi", encoding_format="float")
+    assert recorded.attributes[semconv.INPUT_TOKENS] == 3
+
+
 ODD_INPUTS: list[tuple[Any, Any]] = [
     (None, None),
     ([], None),

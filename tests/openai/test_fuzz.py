@@ -16,13 +16,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from openai_acts import ACTS, KINDS, Act, Pair, looked_at, plain, settled, side_by_side
-from openai_rows import ROWS, Row
+from openai_rows import MORE, ROWS, Row
 from openai_wire import whole
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 import spantape
 from recorded import Recorded
 from spantape.instrumentors.openai.routes import route
+
+# The client marks assistants as deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 EXAMPLES = int(os.environ.get("SPANTAPE_TEST_EXAMPLES", "60"))
 LOGGERS = ("spantape", "opentelemetry")  # an exporter says there what it can't encode
@@ -108,7 +111,7 @@ def client_with(row: Row, pairs: Pairs) -> Any:
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("row", [row for row in ROWS if row.body is not None], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in [*ROWS, *MORE] if row.body is not None], ids=lambda row: row.name)
 def test_malformed_answers(row: Row, pairs: Pairs, spans: Spans) -> None:
     has_raw = hasattr(row.resource_of(client_with(row, pairs)).with_raw_response, row.method)
     is_recorded = route("post", row.path) is not None
@@ -124,7 +127,7 @@ def test_malformed_answers(row: Row, pairs: Pairs, spans: Spans) -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("row", [row for row in ROWS if row.chunks], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in [*ROWS, *MORE] if row.chunks], ids=lambda row: row.name)
 def test_malformed_streams(row: Row, pairs: Pairs, spans: Spans) -> None:
     if not row.streams_with(client_with(row, pairs)):
         pytest.skip(f"this version of openai does not stream {row.name}")

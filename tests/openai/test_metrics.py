@@ -151,8 +151,9 @@ def test_off_by_setting(server: ScriptedServer, tmp_path: Path) -> None:
     assert measured.points() == {}
 
 
-def test_a_cost_is_measured(server: ScriptedServer, tmp_path: Path) -> None:
-    measured = Measured(tmp_path)
+@pytest.mark.parametrize("names", ["current", "latest"])
+def test_a_cost_is_measured(names: str, server: ScriptedServer, tmp_path: Path) -> None:
+    measured = Measured(tmp_path, metrics=names)
     chat(server, model="gpt-4o-mini")
     (point,) = measured.points()["spantape.client.operation.cost"]
     assert point.sum == pytest.approx(measured.recorded.attributes["spantape.cost.total"])

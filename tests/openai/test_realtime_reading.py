@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from spantape.binary import size_of
 from spantape.content import ContentPolicy
 from spantape.instrumentors._tape import Tape
 from spantape.instrumentors.openai import SCOPE, realtime
@@ -117,8 +118,8 @@ def test_the_type_is_found_wherever_it_is(text: str) -> None:
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 99, 100])
 def test_the_size_of_base64_is_known_without_decoding(size: int) -> None:
     encoded = base64.b64encode(b"x" * size)
-    assert realtime.size_of(encoded) == realtime.size_of(encoded.decode()) == size
-    assert realtime.size_of(b'"' + encoded + b'"==', 1, 1 + len(encoded)) == size
+    assert size_of(encoded) == size_of(encoded.decode()) == size
+    assert size_of(b'"' + encoded + b'"==', 1, 1 + len(encoded)) == size
 
 
 def test_images_are_digested_before_they_wait() -> None:

@@ -112,6 +112,15 @@ def test_tool_calls(streamed: bool, server: ScriptedServer, recorded: Recorded) 
     assert recorded.record["response"] == '[call weather {"city":"杭州"}]\n[call clock {}]'
 
 
+def test_what_was_asked_is_known_when_no_answer_tells_it(server: ScriptedServer, recorded: Recorded) -> None:
+    server.replies(error(400, "no"))
+    with pytest.raises(openai.BadRequestError):
+        create(server, prompt={"id": "pmpt_1", "version": "7"}, extra_body={"conversation": "conv_1"})
+    found = recorded.attributes
+    assert (found[semconv.PROMPT_NAME], found[semconv.PROMPT_VERSION]) == ("pmpt_1", "7")
+    assert found[semconv.CONVERSATION_ID] == "conv_1"
+
+
 def test_request_attributes(server: ScriptedServer, recorded: Recorded) -> None:
     image = {"type": "input_image", "image_url": "data:image/png;base64,aGVsbG8="}
     with spantape.session("s", conversation_id="ours"):

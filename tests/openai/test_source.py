@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from openai_ways import BODY, async_client, sync_client
 
 import openai
 from recorded import Recorded
+from spantape.instrumentors import _source
 from spantape.testing import Reply, ScriptedServer, completion, error
 
 NAMED = sys.version_info >= (3, 11)
@@ -71,6 +73,34 @@ def test_a_method_has_its_class(server: ScriptedServer, recorded: Recorded) -> N
 
     Shop().directly()
     assert recorded.attributes["code.function.name"].endswith("<locals>.Shop.directly")
+
+
+CALLING = "def buy(client, body):\n    client.chat.completions.create(**body)\n"
+
+
+@pytest.mark.parametrize(("place", "is_the_applications"), [("src", True), ("site-packages", False)])
+def test_a_package_of_the_applications_that_is_called_as_one_of_the_agents_sdk(
+    place: str,
+    is_the_applications: bool,
+    server: ScriptedServer,
+    recorded: Recorded,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / place / "agents").mkdir(parents=True)
+    (tmp_path / place / "agents" / "__init__.py").write_text("")
+    (tmp_path / place / "agents" / "shop.py").write_text(CALLING)
+    monkeypatch.syspath_prepend(tmp_path / place)
+    _source._kind.cache_clear()  # which of the two it is never changes in an application
+    try:
+        shop = importlib.import_module("agents.shop")
+        with sync_client(server.url) as client:
+            shop.buy(client, BODY)
+    finally:
+        for name in ("agents", "agents.shop"):
+            sys.modules.pop(name, None)
+        _source._kind.cache_clear()
+    assert (recorded.attributes["code.function.name"] == "agents.shop.buy") is is_the_applications
 
 
 def test_nobody_is_blamed_for_a_call_that_began_a_task(server: ScriptedServer, recorded: Recorded) -> None:

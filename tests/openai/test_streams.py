@@ -395,6 +395,17 @@ def test_usage_on_every_chunk_takes_the_last(server: ScriptedServer, recorded: R
     assert recorded.attributes["gen_ai.usage.output_tokens"] == len(chunks)
 
 
+def test_usage_where_groq_puts_it(server: ScriptedServer, recorded: Recorded) -> None:
+    chunks = [dict(chunk) for chunk in stream(PIECES).chunks or ()]
+    chunks[0]["x_groq"] = {"id": "req_1"}
+    chunks[-1]["x_groq"] = {"id": "req_1", "usage": {"prompt_tokens": 5, "completion_tokens": 7}}
+    server.replies(stream().but(chunks=chunks))
+    with sync_client(server.url) as client:
+        list(begin(client))
+    assert recorded.attributes["gen_ai.usage.input_tokens"] == 5
+    assert recorded.attributes["gen_ai.usage.output_tokens"] == 7
+
+
 def test_stream_options_are_not_touched(server: ScriptedServer, recorded: Recorded) -> None:
     with sync_client(server.url) as client:
         list(begin(client))

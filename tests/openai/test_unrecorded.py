@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased,
 
 import spantape
 from spantape import content, jsontext
+from spantape.instrumentors import _tape
 from spantape.instrumentors._endpoint import Endpoint
 from spantape.instrumentors.openai import routes
 
@@ -47,6 +48,7 @@ class Work:
         self.done: Counter[str] = Counter()
         for name in ("dumps", "text", "loads"):
             patch.setattr(jsontext, name, self.counted(name, getattr(jsontext, name)))
+        patch.setattr(_tape, "caller", self.counted("source", _tape.caller))
         patch.setattr(content.ContentPolicy, "keep", self.keeping(content.ContentPolicy.keep))
         for key, endpoint in routes.ENDPOINTS.items():
             patch.setitem(routes.ENDPOINTS, key, self.counting(endpoint))  # type: ignore[arg-type]
@@ -86,11 +88,11 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
 class Sampled:
     """Instruments with a provider that samples as told, and takes the spans that were started at all."""
 
-    def __init__(self, base_dir: Path, sampler: Sampler, *, files: bool) -> None:
+    def __init__(self, base_dir: Path, sampler: Sampler, *, files: bool, **settings: Any) -> None:
         self.exporter = InMemorySpanExporter()
         self.provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
-        spantape.instrument(base_dir=base_dir, tracer_provider=self.provider, files=files)
+        spantape.instrument(base_dir=base_dir, tracer_provider=self.provider, files=files, **settings)
 
     @property
     def names(self) -> list[str]:
@@ -148,7 +150,23 @@ def test_a_recorded_call_is_counted(case: tuple[Row, bool], pair: Pair, work: Wo
     sampled = Sampled(tmp_path / "records", ALWAYS_ON, files=False)
     do(case, pair)
     assert len(sampled.names) == 1
-    assert work.done.keys() >= {"keep", "keep of what was said", "dumps", "request", "asked", "response"}
+    assert work.done.keys() >= {"keep", "keep of what was said", "dumps", "request", "asked", "response", "source"}
+
+
+def test_an_unsampled_call_is_read_for_its_metrics_only(
+    case: tuple[Row, bool], pair: Pair, work: Work, tmp_path: Path
+) -> None:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    sampled = Sampled(tmp_path / "records", ALWAYS_OFF, files=False, meter_provider=meters)
+    do(case, pair)
+    assert reader.get_metrics_data() is not None
+    assert work.done["response"] == 1
+    assert not (+work.done).keys() & {"request", "asked", "answered", "source", "keep of what was said", "dumps"}
+    assert sampled.names == []
 
 
 def test_what_is_unsampled_stays_unsampled_below(pair: Pair, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .. import semconv
@@ -42,6 +43,12 @@ def failure_told(error: Json) -> Attributes:
         semconv.ERROR_CODE: _code(code),
         semconv.PROVIDER_ERROR_TYPE: text(kind),
     }
+
+
+def failure_answered(body: Mapping[str, Json]) -> Attributes:
+    """Give the attributes of an error that came where an answer would: an object, or a text alone."""
+    error = body.get("error")
+    return failure_told({"message": error} if isinstance(error, str) else error) if error else {}
 
 
 def error_type(error: BaseException) -> str:

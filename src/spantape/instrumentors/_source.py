@@ -19,6 +19,8 @@ _BETWEEN = frozenset({
     *("agents", "instructor", "litellm", "llama_index"),
     *("typing_extensions", "warnings", "_py_warnings"),  # whatever is marked as deprecated is called through these
 })  # fmt: skip
+# Of these, what is not installed is the application's own: many call a package of theirs so.
+_COMMON_NAMES = frozenset({"agents"})
 # Behind these nobody of the application is left: a task or a thread began with the call itself.
 _BEYOND = frozenset({"anyio", "asyncio", "concurrent", "gevent", "threading", "trio", "uvloop"})
 
@@ -39,7 +41,13 @@ def caller(_: object = None) -> Attributes:
 @lru_cache(maxsize=4096)
 def _kind(module: object) -> str:
     package = str(module).partition(".")[0]
-    return BETWEEN if package in _BETWEEN else BEYOND if package in _BEYOND else HERE
+    if package in _BETWEEN:
+        return HERE if package in _COMMON_NAMES and not _is_installed(package) else BETWEEN
+    return BEYOND if package in _BEYOND else HERE
+
+
+def _is_installed(package: str) -> bool:
+    return "-packages" in str(getattr(sys.modules.get(package), "__file__", None))
 
 
 def _place(frame: FrameType) -> Attributes:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 import weakref
-import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import wrapt
@@ -16,8 +14,7 @@ from ..guard import guard
 from ._body import body_of, events, is_events, is_text, may_be_object, sized
 from ._call import ABANDONED, CLOSED, COMPLETED, Call
 from ._chunks import Chunks
-
-_MOST_BYTES = 16 * 1024 * 1024
+from ._packed import MOST_BYTES, Unpack, as_it_is
 
 
 def watch(stream: Any, call: Call) -> None:
@@ -173,10 +170,9 @@ class WatchedBytes(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-igno
 class Tee:
     """Looks at the bytes that the user reads from a raw response, and lets the call know what they say."""
 
-    def __init__(self, call: Call, content_type: str, encoding: str) -> None:
+    def __init__(self, call: Call, content_type: str, unpack: Unpack) -> None:
         self._call = call
-        is_packed = encoding.lower() in {"gzip", "deflate"}
-        self._reader = _Events(call, is_packed) if is_events(content_type) else _Whole(call, content_type, is_packed)
+        self._reader = _Events(call, unpack) if is_events(content_type) else _Whole(call, content_type, unpack)
         self._complete = False
 
     def sync(self, stream: Any) -> Iterator[bytes]:
@@ -209,9 +205,8 @@ class Tee:
 class _Events:
     """Lets the call have each event when its line ends, and holds no more than a line, which may be an image's."""
 
-    def __init__(self, call: Call, is_packed: bool) -> None:
-        self._call = call
-        self._unpacked = _unpacker() if is_packed else bytes
+    def __init__(self, call: Call, unpack: Unpack) -> None:
+        self._call, self._unpacked = call, unpack
         self._line: list[bytes] = []
         self._size = 0
 
@@ -221,7 +216,7 @@ class _Events:
         if newline:
             self._pass_on(ended)
         self._size += len(begun)
-        if self._size <= _MOST_BYTES:
+        if self._size <= MOST_BYTES:
             self._line.append(begun)
 
     def tell(self, complete: bool) -> None:  # noqa: ARG002 - what was read of a stream counts, complete or not
@@ -241,8 +236,9 @@ class _Events:
 class _Whole:
     """Keeps a body that is text (up to 16 MB) until its end; of a picture or a sound it only counts the bytes."""
 
-    def __init__(self, call: Call, content_type: str, is_packed: bool) -> None:
-        self._call, self._content_type, self._is_packed = call, content_type, is_packed
+    def __init__(self, call: Call, content_type: str, unpack: Unpack) -> None:
+        self._call, self._content_type, self._unpack = call, content_type, unpack
+        self._is_packed = unpack is not as_it_is
         self._kept: list[bytes] = []
         self._size = 0
         self._keeps = is_text(content_type)
@@ -251,19 +247,14 @@ class _Whole:
         if not self._size and not self._is_packed:
             self._keeps = self._keeps or may_be_object(part)
         self._size += len(part)
-        if self._keeps and self._size <= _MOST_BYTES:
+        if self._keeps and self._size <= MOST_BYTES:
             self._kept.append(part)
 
     def tell(self, complete: bool) -> None:
         body = None
-        if self._keeps and self._size <= _MOST_BYTES:
-            data = b"".join(self._kept)
-            body = body_of(_unpacker()(data) if self._is_packed else data, self._content_type)
+        if self._keeps and self._size <= MOST_BYTES:
+            body = body_of(self._unpack(b"".join(self._kept)), self._content_type)
         elif complete and not self._is_packed:
             body = sized(self._content_type, self._size)
         if body:
             self._call.answered(body)
-
-
-def _unpacker() -> Callable[[bytes], bytes]:
-    return partial(zlib.decompressobj(47).decompress, max_length=_MOST_BYTES)

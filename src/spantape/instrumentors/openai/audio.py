@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ... import semconv
+from ...binary import size_of
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
@@ -102,7 +103,7 @@ class Spoken:
             event = fields(chunk)
             sound = event.get("audio")
             if isinstance(sound, str):
-                self._size = (self._size or 0) + len(sound) * 3 // 4 - sound[-2:].count("=")
+                self._size = (self._size or 0) + size_of(sound)
             self._usage = event.get("usage") or self._usage
 
     def body(self) -> dict[str, Json]:

@@ -8,6 +8,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
+from .._failure import failure_answered
 from .._mapping import Table, dig, fields, flag, items, number, others, pick, text, texts, whole
 from .._messages import (
     Message,
@@ -16,6 +17,7 @@ from .._messages import (
     file_part,
     reasoning_part,
     refusal_part,
+    sized_part,
     text_part,
     tool_call_part,
     tool_definition,
@@ -83,11 +85,12 @@ def asked(body: Mapping[str, Json]) -> Attributes:
 
 
 def response(body: Mapping[str, Json]) -> Attributes:
-    """Give the attributes of what came back, whole or joined from chunks."""
+    """Give the attributes of what came back, whole or joined from chunks; a failure may come as an answer, too."""
     choices = items(body.get("choices"))
     usage = body.get("usage") or next((one["usage"] for one in choices if one.get("usage")), None)
     return pick(_RESPONSE, body) | tokens(usage) | {
         semconv.RESPONSE_FINISH_REASONS: [text(one.get("finish_reason")) or "error" for one in choices] or None,
+        **failure_answered(body),
     }  # fmt: skip
 
 
@@ -132,10 +135,18 @@ def _parts(message: Mapping[str, Json]) -> Iterable[Part]:
         yield from _content(message.get("content"))
     if text(message.get("refusal")):
         yield refusal_part(message["refusal"])
-    spoken = fields(message.get("audio")).get("data")
-    if isinstance(spoken, str):
-        yield blob_part("audio", None, spoken)
+    yield from _spoken(fields(message.get("audio")))
     yield from _calls(message)
+
+
+def _spoken(audio: Mapping[str, Json]) -> Iterable[Part]:
+    """Give what was spoken, and its words; of a stream's sound only its size is known."""
+    if isinstance(audio.get("data"), str):
+        yield blob_part("audio", None, audio["data"])
+    elif audio.get("size"):
+        yield sized_part("audio", None, audio["size"])
+    if text(audio.get("transcript")):
+        yield text_part(audio["transcript"])
 
 
 def _content(content: Json) -> Iterable[Part]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...binary import size_of
 from ...jsontext import Json
-from .._mapping import fields, items, plain
+from .._mapping import dig, fields, items, plain
 
-_TOP = ("id", "model", "service_tier", "system_fingerprint", "usage")
+_TOP = ("id", "model", "service_tier", "system_fingerprint", "usage", "error")
 _DELTA = ("role", "content", "tool_calls", "refusal", "function_call", "__pydantic_extra__")
-_TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
+_TEXTS = ("content", "refusal", "reasoning_content", "reasoning", "transcript")
 
 
 class Join:
@@ -52,8 +53,10 @@ class Join:
 
     def _add(self, chunk: Any) -> None:
         body = fields(chunk)
-        if not self._top.get("model") or body.get("usage"):
+        if not self._top.get("model") or body.get("usage") or body.get("error"):
             self._top.update({key: body[key] for key in _TOP if body.get(key)})
+        if body.get("x_groq"):
+            self._top["usage"] = dig(body, "x_groq.usage") or self._top.get("usage")
         choices = body.get("choices")
         for position, choice in enumerate(choices if isinstance(choices, (list, tuple)) else ()):
             self._add_choice(fields(choice), position)
@@ -93,6 +96,7 @@ class _Choice:
         self.content: list[str] = []
         self._texts: dict[str, list[str]] = {"content": self.content}
         self._calls: dict[int, _ToolCall] = {}
+        self._sound = 0
 
     def add(self, choice: Mapping[str, Any]) -> None:
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
@@ -102,6 +106,8 @@ class _Choice:
 
     def body(self) -> dict[str, Json]:
         message: dict[str, Json] = {key: "".join(pieces) for key, pieces in self._texts.items()}
+        if self._sound or "transcript" in message:
+            message["audio"] = {"transcript": message.pop("transcript", None), "size": self._sound}
         calls = [self._calls[index].body() for index in sorted(self._calls)]
         return {"message": message | {"role": self._role, "tool_calls": calls}, "finish_reason": self._finish_reason}
 
@@ -111,11 +117,19 @@ class _Choice:
                 self._texts.setdefault(key, []).append(piece)
         elif key == "role":
             self._role = piece
+        elif key == "audio":
+            self._hear(fields(piece))
         elif key == "function_call":
             self._call({}, 0).add({"function": piece})
         elif key == "tool_calls":
             for place, call in enumerate(items(piece)):
                 self._call(call, place).add(call)
+
+    def _hear(self, audio: Mapping[str, Any]) -> None:
+        """Take the words of what is spoken; of the sound nothing but its size."""
+        self._take("transcript", audio.get("transcript"))
+        if isinstance(audio.get("data"), str):
+            self._sound += size_of(audio["data"])
 
     def _call(self, delta: Mapping[str, Any], place: int) -> _ToolCall:
         return self._calls.setdefault(self._call_index(delta, place), _ToolCall())

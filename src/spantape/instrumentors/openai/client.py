@@ -24,6 +24,7 @@ from .._endpoint import Request
 from .._frame import Frame
 from .._mapping import fields, given, plain
 from .._neighbours import is_suppressed
+from .._packed import unpacker
 from .._stream import Tee, WatchedBytes, end_with, watch
 from .._tape import Tape
 from .include_usage import ask_for_usage
@@ -169,9 +170,8 @@ def _received(call: Call, response: Any, *, streamed: bool) -> None:
         if not call.endpoint.typed or _raw(response):  # who asks for the raw response may never parse it
             _read(call, response.content, headers.get("content-type", ""))
         return
-    tee = None
-    if _raw(response) == "stream":
-        tee = Tee(call, headers.get("content-type", ""), headers.get("content-encoding", ""))
+    unpack = unpacker(response, headers.get("content-encoding", "")) if _raw(response) == "stream" else None
+    tee = Tee(call, headers.get("content-type", ""), unpack) if unpack is not None else None
     response.stream = WatchedBytes(response.stream, call, tee)
     end_with(response, call)
 

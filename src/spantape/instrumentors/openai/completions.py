@@ -9,6 +9,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
+from .._failure import failure_answered
 from .._mapping import Table, fields, flag, items, number, others, pick, plain, text, texts, whole
 from .._messages import Message, text_part
 from .inputs import a_message_each
@@ -34,7 +35,7 @@ _RESPONSE = Table(
         "system_fingerprint": (semconv.OPENAI_SYSTEM_FINGERPRINT, text),
     }
 )
-_TOP = ("id", "model", "system_fingerprint", "usage")
+_TOP = ("id", "model", "system_fingerprint", "usage", "error")
 _ELSEWHERE = frozenset({"model", "prompt", "n", *_REQUEST})
 
 
@@ -53,9 +54,12 @@ def asked(body: Mapping[str, Json]) -> Attributes:
 
 
 def response(body: Mapping[str, Json]) -> Attributes:
-    """Give the attributes of what came back, whole or joined from chunks."""
+    """Give the attributes of what came back, whole or joined from chunks; a failure may come as an answer, too."""
     reasons = [_reason(choice) for choice in items(body.get("choices"))]
-    return pick(_RESPONSE, body) | tokens(body.get("usage")) | {semconv.RESPONSE_FINISH_REASONS: reasons or None}
+    return pick(_RESPONSE, body) | tokens(body.get("usage")) | {
+        semconv.RESPONSE_FINISH_REASONS: reasons or None,
+        **failure_answered(body),
+    }  # fmt: skip
 
 
 def answered(body: Mapping[str, Json]) -> Attributes:
@@ -75,7 +79,7 @@ class Join:
         """Take the next chunks, the client's objects or plain JSON."""
         for chunk in chunks:
             body = fields(chunk)
-            if not self._top.get("model") or body.get("usage"):
+            if not self._top.get("model") or body.get("usage") or body.get("error"):
                 self._top.update({key: body[key] for key in _TOP if body.get(key)})
             for position, choice in enumerate(items(body.get("choices"))):
                 self._add(choice, position)

@@ -20,10 +20,13 @@ _REQUEST = Table(
         "dimensions": (semconv.EMBEDDINGS_DIMENSION_COUNT, whole),
     }
 )
+# All tokens are input; some compatible servers tell only how many there are in all.
 _RESPONSE = Table(
     {
         "id": (semconv.RESPONSE_ID, text),
         "model": (semconv.RESPONSE_MODEL, text),
+        "usage.total_tokens": (semconv.INPUT_TOKENS, whole),
+        "usage.input_tokens": (semconv.INPUT_TOKENS, whole),
         "usage.prompt_tokens": (semconv.INPUT_TOKENS, whole),
     }
 )

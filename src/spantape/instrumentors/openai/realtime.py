@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ... import semconv
-from ...binary import digest
+from ...binary import digest, size_of
 from ...content import Attributes
 from ...jsontext import Json, loads_or
 from .._endpoint import Endpoint
@@ -110,13 +110,6 @@ def audio_part(size: int | None, form: str | None = None) -> Part:
     mime_type = form if form is None or "/" in form else f"audio/{form}"
     part = {"type": "blob", "modality": "audio", "mime_type": mime_type, "size": size}
     return {key: value for key, value in part.items() if value is not None}
-
-
-def size_of(encoded: str | bytes, start: int = 0, end: int | None = None) -> int:
-    """Give how many bytes base64 text stands for, without decoding it."""
-    end = len(encoded) if end is None else end
-    last = encoded[max(start, end - 2) : end]
-    return (end - start) * 3 // 4 - last.count("=" if isinstance(last, str) else b"=")  # type: ignore[arg-type]
 
 
 class Join:

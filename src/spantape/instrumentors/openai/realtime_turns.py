@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ... import semconv
+from ...binary import size_of
 from ...content import Attributes
 from ...jsontext import Json
 from .._call import COMPLETED
@@ -126,9 +127,7 @@ class RealtimeTurns(Turns):
         "response.create": _ask,
         "session.update": lambda self, event: self._dialogue.configure(event.get("session"), whole=False),
         "conversation.item.create": lambda self, event: self._dialogue.add(event.get("item")),
-        "input_audio_buffer.append": lambda self, event: self._dialogue.count(
-            realtime.size_of(str(event.get("audio") or ""))
-        ),
+        "input_audio_buffer.append": lambda self, event: self._dialogue.count(size_of(str(event.get("audio") or ""))),
         "input_audio_buffer.commit": lambda self, _: self._dialogue.commit(),
         "input_audio_buffer.clear": lambda self, _: self._dialogue.clear(),
     }
@@ -156,4 +155,4 @@ def _heard(data: bytes) -> int:
     """Give the size of the audio in an event."""
     found = _DELTA.search(data)
     end = data.find(b'"', found.end()) if found else -1
-    return realtime.size_of(data, found.end(), end) if found and end > 0 else 0
+    return size_of(data, found.end(), end) if found and end > 0 else 0

@@ -24,11 +24,14 @@ _TOTALS = Table(
         "completion_tokens": (semconv.OUTPUT_TOKENS, whole),
         "cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
         "prompt_cache_hit_tokens": (semconv.CACHE_READ_TOKENS, whole),
+        "cache_read_input_tokens": (semconv.CACHE_READ_TOKENS, whole),
+        "cache_creation_input_tokens": (semconv.CACHE_WRITE_TOKENS, whole),
     }
 )
 _INPUT = Table(
     {
         "cached_tokens": (semconv.CACHE_READ_TOKENS, whole),
+        "cache_creation_input_tokens": (semconv.CACHE_WRITE_TOKENS, whole),
         "cache_write_tokens": (semconv.CACHE_WRITE_TOKENS, whole),
         "text_tokens": (semconv.TEXT_INPUT_TOKENS, whole),
         "image_tokens": (semconv.IMAGE_INPUT_TOKENS, whole),
