@@ -290,6 +290,73 @@ def test_the_key_of_azure_is_nowhere(outputs: Outputs, server: ScriptedServer) -
     assert len(outputs.records) == 1
 
 
+OTHER = "other_9876543210.ZYXabc"
+
+
+def azure(server: ScriptedServer, **options: Any) -> Any:
+    return openai.AzureOpenAI(base_url=server.url, api_version="2024-10-21", max_retries=0, **options)
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        lambda server: asking(server, api_key="not-needed", default_headers={"Authorization": f"Bearer {KEY}"}),
+        lambda server: asking(server, api_key=OTHER, default_headers={"Ocp-Apim-Subscription-Key": KEY}),
+        lambda server: asking(server, api_key=OTHER).with_options(default_headers={"x-api-key": KEY}),
+        lambda server: azure(server, azure_ad_token=KEY),
+        lambda server: azure(server, azure_ad_token_provider=lambda: KEY),
+    ],
+    ids=["instead of the key", "of a gateway", "of a copy", "of Azure's directory", "fetched for the request"],
+)
+def test_a_key_that_is_sent_in_another_way_is_nowhere(client: Any, tmp_path: Path, server: ScriptedServer) -> None:
+    server.replies(error(401, f"bad key {KEY}, not {OTHER}"))
+    with (
+        listening(tmp_path / "records", mask=False) as outputs,
+        client(server) as asked,
+        pytest.raises(openai.AuthenticationError, match=KEY),
+    ):
+        asked.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "hi"}])
+        assert KEY in str(server.requests[-1].headers)
+    assert len(outputs.records) == 1
+    assert outputs.has_told(KEY) == set()
+
+
+def test_the_key_is_nowhere_around_the_call_either(outputs: Outputs, server: ScriptedServer) -> None:
+    key = "around_0123456789.abcDEF"
+    server.replies(completion("hello"), error(401, f"bad key {key}"))
+    asked: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    with (
+        asking(server, api_key=key) as client,
+        pytest.raises(openai.AuthenticationError),
+        spantape.call(operation="invoke_agent"),
+    ):
+        spantape.finalize(client.chat.completions.create(**asked), note=key)
+        client.chat.completions.create(**asked)
+    assert len(outputs.records) == 3
+    assert outputs.has_told(key) == set()
+
+
+def test_the_key_is_nowhere_in_a_chain_around_the_call(outputs: Outputs, server: ScriptedServer) -> None:
+    from langchain_core.runnables import RunnableLambda
+
+    key = "chained_0123456789.abcDEF"
+    server.replies(error(401, f"bad key {key}"))
+    asked: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    with asking(server, api_key=key) as client, pytest.raises(openai.AuthenticationError):
+        step = RunnableLambda(lambda _: client.chat.completions.create(**asked))
+        (step | RunnableLambda(str)).invoke({})
+    assert [span.status.description for span in outputs.spans] == ["Error code: 401 - bad key ***"] * 3
+    assert outputs.has_told(key) == set()
+
+
+def test_many_keys_are_not_kept_for_ever() -> None:
+    from spantape.instrumentors import _keys
+
+    for number in range(100):
+        assert _keys.used(f"key-{number:08}", "a-second-1")[0] == f"key-{number:08}"
+    assert len(_keys.in_use()) < 20
+
+
 @pytest.mark.parametrize("word", ["test", "EMPTY", "not-needed", "lm-studio", "sk-x"])
 def test_a_placeholder_is_no_key(word: str, outputs: Outputs, server: ScriptedServer) -> None:
     with asking(server, api_key=word) as client:

@@ -52,7 +52,7 @@ class Call:
     _ref: Ref | None = None
 
     def __init__(self, tape: Tape, request: Request) -> None:
-        self.endpoint, where, body, self._key, context, began = request
+        self.endpoint, where, body, self._keys, context, began = request
         self._first = itertools.count()
         self._at, self._clock = time.time(), time.perf_counter()
         self._known = _sampled_by(self.endpoint, where, body)
@@ -175,7 +175,7 @@ class Call:
 
     def _shown(self, attributes: Mapping[str, Any]) -> Attributes:
         """Give what the span may have; what the content policy has dropped so far stays named."""
-        kept = self._tape.keep(attributes, self._key())
+        kept = self._tape.keep(attributes, self._keys())
         if self._dropped or semconv.CONTENT_DROPPED in kept:
             self._dropped = kept[semconv.CONTENT_DROPPED] = [*self._dropped, *kept.get(semconv.CONTENT_DROPPED, ())]
         self._known |= kept

@@ -11,6 +11,7 @@ from .. import semconv
 from ..context import NOTHING, capture, session
 from ..errors import QueryError
 from ..guard import guard
+from ..instrumentors._keys import in_use
 from ..instrumentors._ledger import Ref, ids_of, ledger
 from ..jsontext import whole
 from ..moments import local
@@ -57,7 +58,7 @@ def amend(here: Desk, ref: Ref, fields: Mapping[str, Any]) -> None:
         semconv.SESSION_ID: ref.session_id,
         semconv.MESSAGE_ID: message_id_of(message_id),
     }
-    told = here.tape.shown(here.tape.keep(attributes))
+    told = here.tape.shown(here.tape.keep(attributes, in_use()))
     span = here.tape.start_span(Opening(NAME, told, SpanKind.INTERNAL))
     span.add_link(ref.context)
     span.end()

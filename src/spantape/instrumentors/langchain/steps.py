@@ -12,6 +12,7 @@ from ...opening import Opening
 from .._adopted import adopted
 from .._call import ABANDONED
 from .._failure import failure
+from .._keys import in_use
 from .._tape import Tape
 
 CHAIN, NODE, PROMPT, PARSER = "chain", "node", "prompt", "parser"
@@ -44,7 +45,7 @@ class Step:
 
     def fail(self, error: BaseException) -> None:
         """End the span with an error."""
-        told = self._tape.shown(self._tape.keep(failure(error)))
+        told = self._tape.shown(self._tape.keep(failure(error), in_use()))
         self.span.set_attributes(told)
         self.span.set_status(Status(StatusCode.ERROR, told.get(semconv.ERROR_MESSAGE)))
         self.end()
