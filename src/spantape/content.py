@@ -43,12 +43,15 @@ _IDS = frozenset(
         semconv.AGENT_KEY,
         semconv.ROLE_NAME,
         semconv.STEP_ID,
+        semconv.ROUND_INDEX,
+        semconv.MESSAGE_ID,
     }
 )
 """Names that the application gives: two of them must not become one, so masking hashes what it finds in them."""
 _TEXTS = frozenset(
     {
         *(semconv.REQUEST_STOP_SEQUENCES, semconv.PROMPT_NAME, semconv.AGENT_NAME),
+        *(semconv.WORKFLOW_NAME, semconv.TOOL_NAME, semconv.STEP_NAME),
         *(semconv.ERROR_CODE, semconv.PROVIDER_ERROR_TYPE, semconv.PERFORMANCE),
     }
 )
@@ -106,7 +109,7 @@ class ContentPolicy:
         dropped: list[str] = []
         for name, value in attributes.items():
             kind = type(value)
-            if kind in _NUMBERS or (kind is str and value.isascii() and not _is_free(name)):
+            if (kind in _NUMBERS and name not in CONTENT) or (kind is str and value.isascii() and not _is_free(name)):
                 kept[name] = value  # as most are
             elif value is not None:
                 dropped.append(name)

@@ -26,11 +26,9 @@ class Step:
 
     def __init__(self, tape: Tape, kind: str, name: str, context: Context) -> None:
         self._tape = tape
-        attributes: Attributes = {semconv.STEP_TYPE: kind, semconv.STEP_NAME: name}
-        whose = adopted(context)
-        if whose:
-            attributes |= tape.shown(tape.keep(whose))
-        self.span: Span = tape.start_span(Opening(f"{kind} {name}", attributes, SpanKind.INTERNAL, context))
+        kept = tape.keep({semconv.STEP_TYPE: kind, semconv.STEP_NAME: name, **adopted(context)})
+        called = f"{kind} {kept.get(semconv.STEP_NAME, '')}".rstrip()
+        self.span: Span = tape.start_span(Opening(called, tape.shown(kept), SpanKind.INTERNAL, context))
 
     def note(self, attributes: Attributes) -> None:
         """Take what was learned on the way."""
