@@ -82,6 +82,28 @@ def test_what_is_told_by_hand_is_not_recorded_either(outputs: Outputs) -> None:
     assert outputs.spans == []
 
 
+@pytest.mark.parametrize(("word", "count"), [("none", 0), ("metadata", 1)])
+def test_a_call_told_by_hand_may_say_how_much_is_kept(word: str, count: int, outputs: Outputs) -> None:
+    spantape.call(model="m", messages=SAID, capture=word).finish(SAID)
+    spantape.finish_call(spantape.start_call(model="m", messages=SAID, capture=word), SAID)
+    spantape.record_llm_interaction(prompt=SAID, response=SAID, capture=word)
+    assert len(outputs.records) == 3 * count
+    assert outputs.has_told(SAID) == set()
+
+
+def test_what_is_learned_later_of_a_call_that_is_not_recorded_is_no_mistake(
+    server: ScriptedServer, outputs: Outputs
+) -> None:
+    server.replies(completion("hello", id="chatcmpl-of-a-secret-call"))
+    with spantape.session(capture="none"), asking(server) as client:
+        response = client.chat.completions.create(model="m", messages=[{"role": "user", "content": SAID}])
+        call = spantape.call(model="m", messages=SAID)
+    for told in (response, response.id, call.id):
+        assert spantape.finalize(told, message_id=1) is None
+    assert "finalize() knows no call" in outputs.told()["logs"]
+    assert outputs.records == outputs.spans == []
+
+
 def test_a_stream_goes_by_the_session_that_it_was_asked_for_in(outputs: Outputs, ask: Ask) -> None:
     with spantape.session(capture="metadata"):
         chunks = ask(stream=True)
@@ -347,6 +369,14 @@ def test_the_key_is_nowhere_in_a_chain_around_the_call(outputs: Outputs, server:
         (step | RunnableLambda(str)).invoke({})
     assert [span.status.description for span in outputs.spans] == ["Error code: 401 - bad key ***"] * 3
     assert outputs.has_told(key) == set()
+
+
+def test_the_key_of_a_call_told_by_hand_is_nowhere(outputs: Outputs) -> None:
+    key = "by-hand_0123456789"
+    with spantape.call(model="m", messages="hi", api_key=key, base_url="https://example.org") as call:
+        call.fail(f"bad key {key}")
+    assert outputs.record["request"]["base_url"] == "https://example.org"
+    assert outputs.has_told(key, "api_key") == set()
 
 
 def test_many_keys_are_not_kept_for_ever() -> None:
