@@ -51,7 +51,7 @@ _IDS = frozenset(
 _TEXTS = frozenset(
     {
         *(semconv.REQUEST_STOP_SEQUENCES, semconv.PROMPT_NAME, semconv.AGENT_NAME),
-        *(semconv.WORKFLOW_NAME, semconv.TOOL_NAME, semconv.STEP_NAME),
+        *(semconv.WORKFLOW_NAME, semconv.TOOL_NAME, semconv.TOOL_DESCRIPTION, semconv.STEP_NAME),
         *(semconv.ERROR_CODE, semconv.PROVIDER_ERROR_TYPE, semconv.PERFORMANCE),
     }
 )
@@ -66,6 +66,11 @@ def is_content(name: str) -> bool:
     return name in CONTENT or name.startswith(semconv.PROMPT_VARIABLE)
 
 
+def is_header(name: str) -> bool:
+    """Say whether an attribute holds a header, which may be any text."""
+    return name.startswith((semconv.REQUEST_HEADER, semconv.RESPONSE_HEADER))
+
+
 def without_content(attributes: Mapping[str, Any]) -> Attributes:
     """Give the attributes but for what was said."""
     return {name: value for name, value in attributes.items() if not is_content(name)}
@@ -74,7 +79,7 @@ def without_content(attributes: Mapping[str, Any]) -> Attributes:
 @lru_cache(maxsize=1024)
 def _is_free(name: str) -> bool:
     """Say whether an attribute may hold anything, and so is looked at."""
-    return name in _FILTERED or name in _NAMES or is_content(name)
+    return name in _FILTERED or name in _NAMES or is_content(name) or is_header(name)
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ class ContentPolicy:
         return kept
 
     def _kept(self, name: str, value: Any, keys: Collection[str]) -> Any:
-        if name in _NAMES:
+        if name in _NAMES or is_header(name):
             return _sound(_masked(self._masking_of(name), value, keys))
         if not _is_free(name):
             return _sound(value)

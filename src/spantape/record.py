@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from . import jsontext, semconv, transcript
 from .jsontext import Json
 from .moments import local
-from .places import KEYS, PLACES, SECTIONS
+from .places import HEADERS, KEYS, PLACES, SECTIONS
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -86,7 +86,15 @@ def _sorted(found: Found) -> Record:
             part[name] = list(value) if type(value) is tuple else value
         elif key.startswith(semconv.PROMPT_VARIABLE):
             record["request"].setdefault(_VARIABLES, {})[key[len(semconv.PROMPT_VARIABLE) :]] = value
+        elif key.startswith("http."):
+            _head(record["metadata"], key, value)
     return record
+
+
+def _head(metadata: Record, key: str, value: Any) -> None:
+    for section, prefix in HEADERS.items():
+        if key.startswith(prefix):
+            metadata.setdefault(section, {})[key[len(prefix) :]] = ", ".join(map(str, value))
 
 
 def _identify(record: Record, span: ReadableSpan) -> None:

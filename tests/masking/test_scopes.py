@@ -402,3 +402,31 @@ def test_headers_are_not_recorded_but_for_those_named(outputs: Outputs, server: 
     assert server.requests[-1].headers["x-tenant"] == sent
     assert outputs.record["request_id"] == "req_1"
     assert outputs.has_told(sent, got) == set()
+
+
+def test_headers_that_are_named_are_recorded(tmp_path: Path, server: ScriptedServer) -> None:
+    limits = {"x-ratelimit-remaining-requests": "9", "x-ratelimit-remaining-tokens": "99", "set-cookie": "private-1"}
+    server.replies(completion("hello").but(headers=limits), error(429, "slow down").but(headers=limits))
+    names = "X-Tenant, x-ratelimit-*, authorization, *cookie*, x-trace-token, x-api-key"
+    sent = {
+        "X-Tenant": "+8613812345678",
+        "x-trace-token": "t1",
+        "x-ratelimit-token": "private-4",
+        "cookie": "private-2",
+        "x-internal": "private-3",
+    }
+    settings: Any = {"capture_headers": names, "mask": True, "capture_content": False}
+    with listening(tmp_path / "records", **settings) as outputs:
+        with asking(server, api_key=KEY, default_headers={**sent, "x-api-key": OTHER}) as client:
+            body: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+            client.chat.completions.create(**body)
+            with pytest.raises(openai.RateLimitError):
+                client.chat.completions.create(**body)
+        for record in outputs.records:
+            assert record["metadata"]["request_headers"] == {"x-tenant": "+86138****5678", "x-trace-token": "t1"}
+            assert record["metadata"]["response_headers"] == {
+                "x-ratelimit-remaining-requests": "9",
+                "x-ratelimit-remaining-tokens": "99",
+            }
+        assert outputs.spans[0].attributes["http.request.header.x-tenant"] == ("+86138****5678",)
+        assert outputs.has_told("private-", KEY, OTHER) == set()

@@ -73,6 +73,10 @@ class Call:
         """Take what was learned on the way."""
         self._learned = {**self._learned, **attributes}
 
+    def received(self, response: Any) -> None:
+        """Take a response of the client's HTTP library, for the headers that are kept."""
+        self.note(self._tape.headers(response))
+
     def answered(self, body: Mapping[str, Json]) -> None:
         """Take the whole response; it is kept even when the client then fails to parse it."""
         self._body = body

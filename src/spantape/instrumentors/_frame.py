@@ -43,4 +43,5 @@ class Frame:
         if error is not None:
             with guard:
                 used_by(error)
+                self._call.received(getattr(error, "response", None))
                 self._call.fail(error)

@@ -165,6 +165,7 @@ def _returned(call: Call, result: Any) -> Any:
 def _received(call: Call, response: Any, *, streamed: bool) -> None:
     headers = _headers(response.headers)
     call.note(_told(headers))
+    call.received(response)
     if response.is_closed and response.is_stream_consumed and not streamed:
         if not call.wants_parsed or _raw(response):  # who asks for the raw response may never parse it
             _read(call, response.content, headers.get("content-type", ""))
