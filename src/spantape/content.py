@@ -12,6 +12,7 @@ from .binary import digest, may_hold_binary, without_binary
 from .guard import silent_guard
 from .jsontext import Json, whole
 from .masking import Masking, keyed
+from .masking.parameters import without_secrets
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -135,6 +136,8 @@ class ContentPolicy:
         if is_content(name) and not self.capture:
             return None
         said = _unsaid_by(self.without_roles, name, value) if self.without_roles else value
+        if name == semconv.REQUEST_PARAMETERS:
+            said = without_secrets(said)
         if self.filter is None and not isinstance(said, str):
             data = jsontext.dumps(said)
             text = data.decode()

@@ -387,6 +387,22 @@ def test_many_keys_are_not_kept_for_ever() -> None:
     assert len(_keys.in_use()) < 20
 
 
+def test_keys_among_the_parameters_are_nowhere(tmp_path: Path, server: ScriptedServer) -> None:
+    source = {"endpoint": "https://example.org", "authentication": {"type": "api_key", "key": KEY}}
+    sent: Any = {"api_key": KEY, "prompt_cache_key": "c1", "max_tokens": 5, "data_sources": [{"parameters": source}]}
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"password": {"type": "string"}}}}
+    with listening(tmp_path / "records", mask=False) as outputs, asking(server, api_key="not-needed") as client:
+        client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "hi"}], extra_body=sent | {"response_format": schema}
+        )
+        assert server.requests[-1].body["api_key"] == KEY
+        assert outputs.has_told(KEY) == set()
+        request = outputs.record["request"]
+        assert (request["api_key"], request["prompt_cache_key"]) == ("***", "c1")
+        assert request["data_sources"][0]["parameters"]["endpoint"] == "https://example.org"
+        assert request["response_format"] == schema
+
+
 @pytest.mark.parametrize("word", ["test", "EMPTY", "not-needed", "lm-studio", "sk-x"])
 def test_a_placeholder_is_no_key(word: str, outputs: Outputs, server: ScriptedServer) -> None:
     with asking(server, api_key=word) as client:
