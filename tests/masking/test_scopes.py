@@ -367,7 +367,7 @@ def test_the_key_is_nowhere_in_a_chain_around_the_call(outputs: Outputs, server:
     with asking(server, api_key=key) as client, pytest.raises(openai.AuthenticationError):
         step = RunnableLambda(lambda _: client.chat.completions.create(**asked))
         (step | RunnableLambda(str)).invoke({})
-    assert [span.status.description for span in outputs.spans] == ["Error code: 401 - bad key ***"] * 3
+    assert ["bad key ***" in span.status.description for span in outputs.spans] == [True] * 3
     assert outputs.has_told(key) == set()
 
 

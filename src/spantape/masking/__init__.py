@@ -15,7 +15,7 @@ from .. import jsontext
 from ..errors import SettingError
 from ..jsontext import Json
 from .credentials import CREDENTIALS
-from .detector import Detector, Gate, seen
+from .detector import Detector, Gate, has, seen
 from .personal import PERSONAL
 from .views import has_escapes, is_wide, view
 
@@ -90,16 +90,18 @@ class Masking:
     def is_clean(self, text: str, utf8: bytes | None = None) -> bool:
         """Say quickly that nothing can be found in a text or in JSON; False is no answer. `utf8` is the same text."""
         data = utf8 if utf8 is not None and 8 * len(utf8) <= 9 * len(text) else seen(text)
-        for gate, marks in self._marks:
-            likely = [mark for rarest, those in marks if rarest in data for mark in those]
-            if likely and (gate is None or gate(data)) and any(mark in data for mark in likely):
+        for gate, letters, marks in self._marks:
+            if letters and not any(map(data.__contains__, letters)):
+                continue
+            if (gate is None or gate(data)) and any(rarest in data and has(data, mark) for rarest, mark in marks):
                 return False
         return not (b"\\" in data and has_escapes(data)) and not (self._is_personal and is_wide(text))
 
     @cached_property
-    def _marks(self) -> Sequence[tuple[Gate | None, Sequence[tuple[bytes, Sequence[bytes]]]]]:
-        """By gate, and by its rarest letter: one of these is in every text that the detectors find anything in."""
-        return [(gate, list(_by_rarest(detectors).items())) for gate, detectors in self._gates]
+    def _marks(self) -> Sequence[tuple[Gate | None, bytes, Sequence[tuple[bytes, bytes]]]]:
+        """By gate, of what one is in every text that the detectors find anything in: the rarest letters, and all."""
+        marks = [(gate, [mark for one in detectors for mark in one.seen_marks]) for gate, detectors in self._gates]
+        return [(gate, _letters(rarest for rarest, _ in some), some) for gate, some in marks]
 
     @cached_property
     def _is_personal(self) -> bool:
@@ -175,11 +177,10 @@ class Masking:
         return hmac.new(key or _OWN_KEY, said, hashlib.sha256).hexdigest()[:16]
 
 
-def _by_rarest(detectors: Iterable[Detector]) -> dict[bytes, list[bytes]]:
-    found: dict[bytes, list[bytes]] = {}
-    for rarest, mark in (mark for detector in detectors for mark in detector.seen_marks):
-        found.setdefault(rarest, []).append(mark)
-    return found
+def _letters(rarest: Iterable[bytes]) -> bytes:
+    """Give each letter once; none if there is a mark that every text has."""
+    found = dict.fromkeys(rarest)
+    return b"" if b"" in found else b"".join(found)
 
 
 def keyed(entries: Iterable[tuple[Json, Json]]) -> dict[Json, Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .detector import Detector, Shape, compiled, glance
+from .detector import Detector, Shape, compiled, glance, has
 
 _ALNUM = bytes(0x61 if i < 128 and chr(i).isalnum() else 0x20 for i in range(256))
 _RUN = b"a" * 16
@@ -25,12 +25,13 @@ _MAY_PARAMETER = rb"(?i)=(?<=[dgenty]=)(?<=(?:word|sswd|[?&;]pwd|[?&;]sig|ture|o
 
 def _has_token(data: bytes) -> bool:
     """Say whether 16 letters and digits stand in a row, as in every key: far quicker than to look for each kind."""
-    return _RUN in data.translate(_ALNUM)
+    return has(data.translate(_ALNUM), _RUN)
 
 
 def _has_password(data: bytes) -> object:
     is_in_login = b"@" in data and glance(_MAY_LOGIN).search(data)
-    return is_in_login or (b"=" in data and glance(_MAY_PARAMETER).search(data))
+    has_parameters = b"=" in data and (b"&" in data or b"?" in data or b";" in data)
+    return is_in_login or (has_parameters and glance(_MAY_PARAMETER).search(data))
 
 
 def _private_keys(text: str) -> Iterator[tuple[int, int]]:

@@ -10,9 +10,9 @@ from .numbers import NUMBERS
 _AT = rb"@[A-Za-z0-9-]{1,63}\.[A-Za-z0-9]"
 _AT_ENCODED = rb"%40[A-Za-z0-9-]{1,63}\.[A-Za-z0-9]"
 _V4 = rb"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"
-_HEX = rb"[0-9A-Fa-f]{1,4}"
+_HEX = rb"[0-9A-Fa-f]"
 _BEFORE = rb"(?<=[0-9A-Fa-f]{4}::)|(?<=:[0-9A-Fa-f]::)|(?<=:[0-9A-Fa-f]{2}::)|(?<=:[0-9A-Fa-f]{3}::)"
-_V6 = rb":(?=[0-9A-Fa-f:])(?::(?:%b:|[0-9]{1,3}\.|%b)|%b:(?:%b:){5})" % (_HEX, _BEFORE, _HEX, _HEX)
+_V6 = rb":(?::(?:%b{1,4}:|[0-9]{1,3}\.|%b)|%b%b{0,3}:%b)" % (_HEX, _BEFORE, _HEX, _HEX, 5 * (_HEX + b"{1,4}:"))
 """Of an address with ::, what is beside it: `a::b` is code more often; of one without, seven colons."""
 
 _FILES = frozenset(
