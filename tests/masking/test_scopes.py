@@ -119,8 +119,9 @@ def test_the_stricter_session_counts(order: tuple[str, str], outputs: Outputs, a
     assert len(outputs.records) == 1
 
 
-def test_an_inner_session_can_not_bring_back_a_call(outputs: Outputs, ask: Ask) -> None:
-    with spantape.session(capture="none"), spantape.session(capture="full"):
+@pytest.mark.parametrize("order", [("none", "full"), ("none", "metadata"), ("metadata", "none")])
+def test_no_session_can_bring_back_a_call(order: tuple[str, str], outputs: Outputs, ask: Ask) -> None:
+    with spantape.session(capture=order[0]), spantape.session(capture=order[1]):
         ask()
     assert outputs.records == []
 
@@ -173,6 +174,13 @@ def test_content_is_not_kept_of_some(names: str, kept: bool, ask: Ask, tmp_path:
     ask()
     assert (recorded.record["prompt"] is not None) is kept
     assert recorded.record["model"] == "gpt-4o-mini"
+
+
+def test_a_session_may_keep_less_than_is_kept_of_a_model(ask: Ask, tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path / "records", without_content_of="deepseek")
+    with spantape.session(capture="metadata"):
+        ask()
+    assert recorded.record["prompt"] is None
 
 
 def test_roles_whose_words_are_not_kept(tmp_path: Path, ask: Ask) -> None:
