@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 _MOST = 16
@@ -35,21 +36,26 @@ def used_by(error: object) -> None:
     used(*secrets_in(headers))
 
 
-def secrets_in(headers: Any) -> Iterator[str]:
+def secrets_in(headers: Any) -> list[str]:
     """Give the keys in a request's headers."""
-    if isinstance(headers, Mapping):
-        yield from (key for name, value in headers.items() if is_key(name) and (key := secret(value)))
+    if not headers or not isinstance(headers, Mapping):
+        return []
+    return [key for name, value in headers.items() if is_key(name) and (key := secret(value))]
 
 
-def is_key(header: object) -> bool:
+@lru_cache(maxsize=256)
+def is_key(header: str) -> bool:
     """Say whether a header holds a key."""
-    return str(header).lower() in _HEADERS
+    return header.lower() in _HEADERS
 
 
 def secret(value: object) -> str:
     """Give a key without the scheme before it; not a word like `test` or `not-needed`, which texts are full of."""
-    if not isinstance(value, str) or len(value) < _LEAST_CHARS:
-        return ""
+    return _secret(value) if isinstance(value, str) and len(value) >= _LEAST_CHARS else ""
+
+
+@lru_cache(maxsize=_MOST)
+def _secret(value: str) -> str:
     key = value.rpartition(" ")[2]
     is_word = key.replace("-", "").replace("_", "").isalpha()
     return "" if is_word or len(key) < _LEAST_CHARS else key

@@ -11,8 +11,8 @@ _PLACES = ("api_key", "_azure_ad_token")
 
 def keys_of(client: Any, headers: Any) -> tuple[str, ...]:
     """Give the keys of a client and of a request's own headers, and the others in use."""
-    held = (key for place in _PLACES if (key := secret(getattr(client, place, ""))))
-    return used(*secrets_in(headers), *secrets_in(getattr(client, "_custom_headers", None)), *held)
+    sent = secrets_in(headers) + secrets_in(getattr(client, "_custom_headers", None))
+    return used(*sent, *(key for place in _PLACES if (key := secret(getattr(client, place, "")))))
 
 
 def keys_of_websocket(websocket: Any) -> tuple[str, ...]:
