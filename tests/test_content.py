@@ -18,6 +18,7 @@ from recorded import Recorded
 from spantape import semconv
 from spantape.binary import digest
 from spantape.content import ContentPolicy
+from spantape.masking import Masking
 from spantape.testing import ScriptedServer, completion, error
 
 PNG = bytes(range(256)) * 20
@@ -443,3 +444,11 @@ def test_lone_surrogates_become_what_every_encoder_takes() -> None:
 def test_what_is_not_content_passes() -> None:
     values = {"a": 1, "b": 1.5, "c": True, "d": "text", "e": ["x"]}
     assert ContentPolicy(capture=False, max_chars=1).keep({**values, "f": None}) == values
+
+
+@pytest.mark.parametrize("said", [13812345678, 5, 0.5, True])
+def test_a_number_may_be_what_was_said(said: Any) -> None:
+    kept = ContentPolicy(masking=Masking()).keep({semconv.TOOL_RESULT: said, semconv.INPUT_TOKENS: 13812345678})
+    assert kept[semconv.TOOL_RESULT] == ("138****5678" if said == 13812345678 else json.dumps(said))
+    assert kept[semconv.INPUT_TOKENS] == 13812345678
+    assert ContentPolicy(capture=False).keep({semconv.TOOL_RESULT: said}) == {}

@@ -13,6 +13,7 @@ from .guard import silent_guard
 from .jsontext import Json, whole
 from .masking import Masking, keyed
 from .masking.detector import has
+from .masking.parameters import without_secrets
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -44,12 +45,15 @@ _IDS = frozenset(
         semconv.AGENT_KEY,
         semconv.ROLE_NAME,
         semconv.STEP_ID,
+        semconv.ROUND_INDEX,
+        semconv.MESSAGE_ID,
     }
 )
 """Names that the application gives: two of them must not become one, so masking hashes what it finds in them."""
 _TEXTS = frozenset(
     {
         *(semconv.REQUEST_STOP_SEQUENCES, semconv.PROMPT_NAME, semconv.AGENT_NAME),
+        *(semconv.WORKFLOW_NAME, semconv.TOOL_NAME, semconv.TOOL_DESCRIPTION, semconv.STEP_NAME),
         *(semconv.ERROR_CODE, semconv.PROVIDER_ERROR_TYPE, semconv.PERFORMANCE),
     }
 )
@@ -64,6 +68,11 @@ def is_content(name: str) -> bool:
     return name in CONTENT or name.startswith(semconv.PROMPT_VARIABLE)
 
 
+def is_header(name: str) -> bool:
+    """Say whether an attribute holds a header, which may be any text."""
+    return name.startswith((semconv.REQUEST_HEADER, semconv.RESPONSE_HEADER))
+
+
 def without_content(attributes: Mapping[str, Any]) -> Attributes:
     """Give the attributes but for what was said."""
     return {name: value for name, value in attributes.items() if not is_content(name)}
@@ -72,7 +81,7 @@ def without_content(attributes: Mapping[str, Any]) -> Attributes:
 @lru_cache(maxsize=1024)
 def _is_free(name: str) -> bool:
     """Say whether an attribute may hold anything, and so is looked at."""
-    return name in _FILTERED or name in _NAMES or is_content(name)
+    return name in _FILTERED or name in _NAMES or is_content(name) or is_header(name)
 
 
 @dataclass(frozen=True)
@@ -101,18 +110,18 @@ class ContentPolicy:
             settings.without_roles,
         )
 
-    def keep(self, attributes: Mapping[str, Any], key: str = "") -> Attributes:
-        """Give the attributes as they may be set: content as JSON text, or absent; `key`, the request's, nowhere."""
+    def keep(self, attributes: Mapping[str, Any], keys: Collection[str] = ()) -> Attributes:
+        """Give the attributes as they may be set: content as JSON text, or absent; `keys`, of requests, nowhere."""
         kept: Attributes = {}
         dropped: list[str] = []
         for name, value in attributes.items():
             kind = type(value)
-            if kind in _NUMBERS or (kind is str and value.isascii() and not _is_free(name)):
+            if (kind in _NUMBERS and name not in CONTENT) or (kind is str and value.isascii() and not _is_free(name)):
                 kept[name] = value  # as most are
             elif value is not None:
                 dropped.append(name)
                 with silent_guard:
-                    clean = self._kept(name, value, key)
+                    clean = self._kept(name, value, keys)
                     if clean is not None:
                         kept[name] = clean
                     dropped.pop()
@@ -120,20 +129,22 @@ class ContentPolicy:
             kept[semconv.CONTENT_DROPPED] = dropped
         return kept
 
-    def _kept(self, name: str, value: Any, key: str) -> Any:
-        if name in _NAMES:
-            return _sound(_masked(self._masking_of(name), value, key))
+    def _kept(self, name: str, value: Any, keys: Collection[str]) -> Any:
+        if name in _NAMES or is_header(name):
+            return _sound(_masked(self._masking_of(name), value, keys))
         if not _is_free(name):
             return _sound(value)
         if not self.capture and is_content(name):
             return None
         said = _unsaid_by(self.without_roles, name, value) if self.without_roles else value
+        if name == semconv.REQUEST_PARAMETERS:
+            said = without_secrets(said)
         if self.filter is None and not isinstance(said, str):
             data = jsontext.dumps(said)
             text = data.decode()
-            if self._is_clean(text, data, key):
+            if self._is_clean(text, data, keys):
                 return text  # nothing in it is to be changed, as in most calls
-        clean = self._cleaned(name, said, key)
+        clean = self._cleaned(name, said, keys)
         if clean is None or isinstance(clean, str):
             return _sound(clean)
         return jsontext.text(clean) if self.masking is None else self.masking.json(jsontext.text(clean))
@@ -141,27 +152,27 @@ class ContentPolicy:
     def _masking_of(self, name: str) -> Masking | None:
         return self.masking.of_names if self.masking is not None and name in _IDS else self.masking
 
-    def _is_clean(self, text: str, data: bytes, key: str) -> bool:
+    def _is_clean(self, text: str, data: bytes, keys: Collection[str]) -> bool:
         """Say of JSON, as text and as UTF-8, that nothing in it is to be changed."""
-        if len(text) > self.max_chars or has(data, _BLOB) or (key and key in text):
+        if len(text) > self.max_chars or has(data, _BLOB) or any(key in text for key in keys):
             return False
         return not may_hold_binary(text) and (self.masking is None or self.masking.is_clean(text, data))
 
-    def _cleaned(self, name: str, value: Json, key: str) -> Json:
+    def _cleaned(self, name: str, value: Json, keys: Collection[str]) -> Json:
         try:
-            return _Cleaner(self, name, key).clean(value)
+            return _Cleaner(self, name, keys).clean(value)
         except RecursionError:  # it lies in itself, or is nested deeper than Python goes
             if self.filter is not None:
                 raise
-            return _Cleaner(self, name, key).clean(jsontext.mended(value))
+            return _Cleaner(self, name, keys).clean(jsontext.mended(value))
 
 
 class _Cleaner:
     """Walks one JSON value; remembers for the message part at hand whether, and from what length, a text was cut."""
 
-    def __init__(self, policy: ContentPolicy, name: str, key: str) -> None:
+    def __init__(self, policy: ContentPolicy, name: str, keys: Collection[str]) -> None:
         self._policy = policy
-        self._key = key
+        self._keys = keys
         self._structured = name in PARTS
         self._most = min(policy.max_chars, _MOST_OF_ERROR) if name == semconv.ERROR_MESSAGE else policy.max_chars
         self._cut_from = 0
@@ -211,7 +222,7 @@ class _Cleaner:
         return self._text(plain) if isinstance(plain, str) else self._masked(plain)
 
     def _masked(self, value: Json) -> Json:
-        return _masked(self._policy.masking, value, self._key)
+        return _masked(self._policy.masking, value, self._keys)
 
     def _text(self, value: str) -> str | None:
         # Masked before it is cut: half of a number would be found no more.
@@ -222,12 +233,13 @@ class _Cleaner:
         return text[: self._most] + ("" if self._structured else f"… [cut from {len(text)} characters]")
 
 
-def _masked(masking: Masking | None, value: Json, key: str) -> Json:
-    """Give a value with what is to be masked hidden, and the API key of the request."""
+def _masked(masking: Masking | None, value: Json, keys: Collection[str]) -> Json:
+    """Give a value with what is to be masked hidden, and the keys of requests."""
     if isinstance(value, (list, tuple)):
-        return [_masked(masking, item, key) for item in value]
-    if key and isinstance(value, str):
-        value = value.replace(key, _HIDDEN)
+        return [_masked(masking, item, keys) for item in value]
+    if isinstance(value, str):
+        for key in keys:
+            value = value.replace(key, _HIDDEN)
     return value if masking is None else masking.value(value)
 
 

@@ -85,6 +85,20 @@ def capture() -> str | None:
     return next((least for least in (NOTHING, METADATA) if least in said), None)
 
 
+_leaves_out = False
+
+
+def leaves_out() -> bool:
+    """Say whether a session has said of calls of this recording that they are not to be recorded."""
+    return _leaves_out
+
+
+def begin_anew() -> None:
+    """Let a new recording begin: what sessions before it have said is not of its calls."""
+    global _leaves_out  # noqa: PLW0603 - there is one recording per process
+    _leaves_out = capture() == NOTHING
+
+
 class session:  # noqa: N801 - used like a function
     """Say whom and what the calls inside belong to: `with session("5", user_id="u1", topic="…"): ...`.
 
@@ -110,6 +124,9 @@ class session:  # noqa: N801 - used like a function
         return self.calls.summary()
 
     def __enter__(self) -> session:
+        if self.capture == NOTHING:
+            global _leaves_out  # noqa: PLW0603 - from now on a call that nobody knows is no mistake
+            _leaves_out = True
         _open.set((*_open.get(), self))
         return self
 

@@ -93,7 +93,9 @@ _OWN = {
     "counted_tokens": semconv.COUNTED_TOKENS,
     "content_dropped": semconv.CONTENT_DROPPED,
 }
-OWN_METADATA = frozenset({"stage", *_OWN})
+HEADERS = {"request_headers": semconv.REQUEST_HEADER, "response_headers": semconv.RESPONSE_HEADER}
+"""Where in the metadata the headers are, and how their attributes begin."""
+OWN_METADATA = frozenset({"stage", *_OWN, *HEADERS})
 """What the metadata holds that nobody has given to a session."""
 _SERVER = {"address": semconv.SERVER_ADDRESS, "port": semconv.SERVER_PORT}
 _CODE = {"function": semconv.CODE_FUNCTION, "file": semconv.CODE_FILE, "line": semconv.CODE_LINE}

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from . import context
 from .guard import guard, logger
 from .manual.desk import Desk, opens_by
 from .recording import Recording
@@ -170,6 +171,7 @@ def _record(settings: Settings, *, of_environment: bool = False, by_hand: bool =
     PriceBook.of(settings)  # what is wrong with a price table is told before anything is undone
     uninstrument()
     guard.forget()
+    context.begin_anew()
     recording = Recording(settings, of_environment=of_environment, by_hand=by_hand)
     recording.start()
     _active, _stopped = recording, False

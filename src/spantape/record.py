@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from . import jsontext, semconv, transcript
 from .jsontext import Json
 from .moments import local
-from .places import KEYS, PLACES
+from .places import HEADERS, KEYS, PLACES
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -26,6 +26,8 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 _NAMESPACE = uuid.UUID("6f6a7a9e-0d5c-5c0f-9d5b-7b7e5d2f3a11").bytes
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 _VARIABLES = "prompt_variables"
+_NAMED = {_VARIABLES: semconv.PROMPT_VARIABLE, **HEADERS}
+"""Sections whose names are the application's, and how their attributes begin."""
 _EMPTY: Record = dict.fromkeys(KEYS)
 _service: tuple[Any, Json] = (None, None)
 _STATUSES = {"Timeout": "timeout", "Cancelled": "cancelled"}
@@ -47,7 +49,7 @@ def record_of(span: ReadableSpan, found: Found | None = None, *, verbatim: bool 
     _judge(record, found.get(semconv.STATUS), ended=bool(end))
     _quote(record, found, verbatim=verbatim)
     record["model"] = record["request"].get("model") or record["metadata"].get("model_used")
-    record["metadata"] = _metadata(record["metadata"], found, ended=bool(end))
+    record["metadata"] = _metadata(record["metadata"] | _headers(record), found, ended=bool(end))
     record["request"] = _request(record["request"], record.pop(_VARIABLES, None), found)
     record["usage"] = _usage(record["usage"], found)
     record["source"] = _source(record["source"], span)
@@ -97,8 +99,9 @@ def _places(keys: tuple[str, ...]) -> tuple[Pairs, list[tuple[str, Pairs]]]:
         if key in PLACES:
             section, name = PLACES[key]
             sections.setdefault(section, {})[name] = key
-        elif key.startswith(semconv.PROMPT_VARIABLE):
-            sections.setdefault(_VARIABLES, {})[key[len(semconv.PROMPT_VARIABLE) :]] = key
+        for section, prefix in _NAMED.items():
+            if key.startswith(prefix):
+                sections.setdefault(section, {})[key[len(prefix) :]] = key
     (_, plain), *others = [(section, tuple(pairs.items())) for section, pairs in sections.items()]
     return plain, others
 
@@ -159,6 +162,14 @@ def _quote(record: Record, found: Found, *, verbatim: bool) -> None:
     given = jsontext.loads_or(found.get(semconv.PERFORMANCE))
     if isinstance(given, dict):
         metrics.update(given)
+
+
+def _headers(record: Record) -> Record:
+    """Take out the headers, each of which may have come more than once."""
+    found = {section: record.pop(section) for section in HEADERS if section in record}
+    return {
+        section: {name: ", ".join(map(str, said)) for name, said in heads.items()} for section, heads in found.items()
+    }
 
 
 def _metadata(own: Record, found: Found, *, ended: bool) -> Record:

@@ -93,6 +93,11 @@ TOOL_DEFINITIONS = "gen_ai.tool.definitions"
 PROMPT_VARIABLE = "gen_ai.prompt.variable."
 """The beginning of a name: what follows is the variable's own."""
 
+# --- HTTP
+REQUEST_HEADER = "http.request.header."
+RESPONSE_HEADER = "http.response.header."
+"""The beginnings of names: what follows is the header's own."""
+
 # --- OpenAI
 OPENAI_API_TYPE = "openai.api.type"
 OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"

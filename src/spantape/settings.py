@@ -77,6 +77,12 @@ class Settings:
     without_content_of: tuple[str, ...] = _setting(
         kinds.NAMES, (), "Providers and models (`*` for any characters) of whose calls no content is kept."
     )
+    capture_headers: tuple[str, ...] = _setting(
+        kinds.NAMES,
+        (),
+        "Headers of requests and responses that are kept (`*` for any characters), such as `x-tenant,x-ratelimit-*`; "
+        "never cookies, nor those that keys are sent in.",
+    )
     capture_source: bool = _setting(
         kinds.SWITCH, True, "Keep the function, file and line of the application that made the call."
     )

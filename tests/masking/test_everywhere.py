@@ -60,9 +60,27 @@ def test_nothing_said_in_prompts_tools_and_answers_gets_out(
 
 
 def test_nothing_said_of_a_session_gets_out(everything: Outputs, ask: Ask) -> None:
-    with spantape.session(PHONE, user_id=EMAIL, topic=f"about {PHONE}", note={"to": [EMAIL]}, number=int(PHONE)):
-        ask()
+    whose = {"user_id": EMAIL, "conversation_id": EMAIL, "agent_key": EMAIL, "role_name": EMAIL}
+    where = {"step_id": f"call {PHONE}", "round_index": f"call {PHONE}", "topic": f"about {PHONE}"}
+    with spantape.session(PHONE, **whose, **where, note={"to": [EMAIL]}, number=int(PHONE)):
+        spantape.finalize(ask(), message_id=EMAIL, note=PHONE)
     assert everything.has_told(PHONE, EMAIL) == set()
+    assert everything.record["message_id"].startswith("[email:")
+
+
+def test_nothing_said_in_names_gets_out(everything: Outputs) -> None:
+    from langchain_core.runnables import RunnableLambda
+    from langchain_core.tools import tool
+
+    @tool
+    def look_up(whom: str) -> str:
+        """Look up."""
+        return whom
+
+    step = RunnableLambda(look_up.with_config(run_name=f"look up {EMAIL}").invoke, name=f"step {EMAIL}")
+    (step | RunnableLambda(str)).with_config(run_name=f"for {EMAIL}").invoke(PHONE)
+    assert everything.has_told(PHONE, EMAIL) == set()
+    assert "invoke_workflow for z***@example.com" in {span.name for span in everything.spans}
 
 
 def test_nothing_told_by_hand_gets_out(everything: Outputs) -> None:
@@ -102,6 +120,15 @@ def test_an_errors_message_is_masked_in_all_its_places(everything: Outputs, ask:
     assert everything.has_told(PHONE, EMAIL, SECRET) == set()
     assert "138****5678" in everything.span.status.description
     assert "138****5678" in everything.record["error_message"]
+
+
+def test_an_errors_code_that_is_a_sentence_is_no_kind_of_error(everything: Outputs) -> None:
+    for said in (f"no {PHONE}", EMAIL, f"token {SECRET}"):
+        with spantape.call(model="m", messages="hi") as call:
+            call.fail("it failed", code=said)
+    assert everything.has_told(PHONE, EMAIL, SECRET) == set()
+    assert {span.attributes[semconv.ERROR_TYPE] for span in everything.spans} == {"_OTHER"}
+    assert "z***@example.com" in {record["error"]["code"] for record in everything.records}
 
 
 def test_an_errors_message_is_masked_before_it_is_cut(everything: Outputs, ask: Ask, server: ScriptedServer) -> None:

@@ -82,6 +82,28 @@ def test_what_is_told_by_hand_is_not_recorded_either(outputs: Outputs) -> None:
     assert outputs.spans == []
 
 
+@pytest.mark.parametrize(("word", "count"), [("none", 0), ("metadata", 1)])
+def test_a_call_told_by_hand_may_say_how_much_is_kept(word: str, count: int, outputs: Outputs) -> None:
+    spantape.call(model="m", messages=SAID, capture=word).finish(SAID)
+    spantape.finish_call(spantape.start_call(model="m", messages=SAID, capture=word), SAID)
+    spantape.record_llm_interaction(prompt=SAID, response=SAID, capture=word)
+    assert len(outputs.records) == 3 * count
+    assert outputs.has_told(SAID) == set()
+
+
+def test_what_is_learned_later_of_a_call_that_is_not_recorded_is_no_mistake(
+    server: ScriptedServer, outputs: Outputs
+) -> None:
+    server.replies(completion("hello", id="chatcmpl-of-a-secret-call"))
+    with spantape.session(capture="none"), asking(server) as client:
+        response = client.chat.completions.create(model="m", messages=[{"role": "user", "content": SAID}])
+        call = spantape.call(model="m", messages=SAID)
+    for told in (response, response.id, call.id):
+        assert spantape.finalize(told, message_id=1) is None
+    assert "finalize() knows no call" in outputs.told()["logs"]
+    assert outputs.records == outputs.spans == []
+
+
 def test_a_stream_goes_by_the_session_that_it_was_asked_for_in(outputs: Outputs, ask: Ask) -> None:
     with spantape.session(capture="metadata"):
         chunks = ask(stream=True)
@@ -97,8 +119,9 @@ def test_the_stricter_session_counts(order: tuple[str, str], outputs: Outputs, a
     assert len(outputs.records) == 1
 
 
-def test_an_inner_session_can_not_bring_back_a_call(outputs: Outputs, ask: Ask) -> None:
-    with spantape.session(capture="none"), spantape.session(capture="full"):
+@pytest.mark.parametrize("order", [("none", "full"), ("none", "metadata"), ("metadata", "none")])
+def test_no_session_can_bring_back_a_call(order: tuple[str, str], outputs: Outputs, ask: Ask) -> None:
+    with spantape.session(capture=order[0]), spantape.session(capture=order[1]):
         ask()
     assert outputs.records == []
 
@@ -151,6 +174,13 @@ def test_content_is_not_kept_of_some(names: str, kept: bool, ask: Ask, tmp_path:
     ask()
     assert (recorded.record["prompt"] is not None) is kept
     assert recorded.record["model"] == "gpt-4o-mini"
+
+
+def test_a_session_may_keep_less_than_is_kept_of_a_model(ask: Ask, tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path / "records", without_content_of="deepseek")
+    with spantape.session(capture="metadata"):
+        ask()
+    assert recorded.record["prompt"] is None
 
 
 def test_roles_whose_words_are_not_kept(tmp_path: Path, ask: Ask) -> None:
@@ -290,6 +320,97 @@ def test_the_key_of_azure_is_nowhere(outputs: Outputs, server: ScriptedServer) -
     assert len(outputs.records) == 1
 
 
+OTHER = "other_9876543210.ZYXabc"
+
+
+def azure(server: ScriptedServer, **options: Any) -> Any:
+    return openai.AzureOpenAI(base_url=server.url, api_version="2024-10-21", max_retries=0, **options)
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        lambda server: asking(server, api_key="not-needed", default_headers={"Authorization": f"Bearer {KEY}"}),
+        lambda server: asking(server, api_key=OTHER, default_headers={"Ocp-Apim-Subscription-Key": KEY}),
+        lambda server: asking(server, api_key=OTHER).with_options(default_headers={"x-api-key": KEY}),
+        lambda server: azure(server, azure_ad_token=KEY),
+        lambda server: azure(server, azure_ad_token_provider=lambda: KEY),
+    ],
+    ids=["instead of the key", "of a gateway", "of a copy", "of Azure's directory", "fetched for the request"],
+)
+def test_a_key_that_is_sent_in_another_way_is_nowhere(client: Any, tmp_path: Path, server: ScriptedServer) -> None:
+    server.replies(error(401, f"bad key {KEY}, not {OTHER}"))
+    with (
+        listening(tmp_path / "records", mask=False) as outputs,
+        client(server) as asked,
+        pytest.raises(openai.AuthenticationError, match=KEY),
+    ):
+        asked.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "hi"}])
+        assert KEY in str(server.requests[-1].headers)
+    assert len(outputs.records) == 1
+    assert outputs.has_told(KEY) == set()
+
+
+def test_the_key_is_nowhere_around_the_call_either(outputs: Outputs, server: ScriptedServer) -> None:
+    key = "around_0123456789.abcDEF"
+    server.replies(completion("hello"), error(401, f"bad key {key}"))
+    asked: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    with (
+        asking(server, api_key=key) as client,
+        pytest.raises(openai.AuthenticationError),
+        spantape.call(operation="invoke_agent"),
+    ):
+        spantape.finalize(client.chat.completions.create(**asked), note=key)
+        client.chat.completions.create(**asked)
+    assert len(outputs.records) == 3
+    assert outputs.has_told(key) == set()
+
+
+def test_the_key_is_nowhere_in_a_chain_around_the_call(outputs: Outputs, server: ScriptedServer) -> None:
+    from langchain_core.runnables import RunnableLambda
+
+    key = "chained_0123456789.abcDEF"
+    server.replies(error(401, f"bad key {key}"))
+    asked: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    with asking(server, api_key=key) as client, pytest.raises(openai.AuthenticationError):
+        step = RunnableLambda(lambda _: client.chat.completions.create(**asked))
+        (step | RunnableLambda(str)).invoke({})
+    assert ["bad key ***" in span.status.description for span in outputs.spans] == [True] * 3
+    assert outputs.has_told(key) == set()
+
+
+def test_the_key_of_a_call_told_by_hand_is_nowhere(outputs: Outputs) -> None:
+    key = "by-hand_0123456789"
+    with spantape.call(model="m", messages="hi", api_key=key, base_url="https://example.org") as call:
+        call.fail(f"bad key {key}")
+    assert outputs.record["request"]["base_url"] == "https://example.org"
+    assert outputs.has_told(key, "api_key") == set()
+
+
+def test_many_keys_are_not_kept_for_ever() -> None:
+    from spantape.instrumentors import _keys
+
+    for number in range(100):
+        assert _keys.used(f"key-{number:08}", "a-second-1")[0] == f"key-{number:08}"
+    assert len(_keys.in_use()) < 20
+
+
+def test_keys_among_the_parameters_are_nowhere(tmp_path: Path, server: ScriptedServer) -> None:
+    source = {"endpoint": "https://example.org", "authentication": {"type": "api_key", "key": KEY}}
+    sent: Any = {"api_key": KEY, "prompt_cache_key": "c1", "max_tokens": 5, "data_sources": [{"parameters": source}]}
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"password": {"type": "string"}}}}
+    with listening(tmp_path / "records", mask=False) as outputs, asking(server, api_key="not-needed") as client:
+        client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "hi"}], extra_body=sent | {"response_format": schema}
+        )
+        assert server.requests[-1].body["api_key"] == KEY
+        assert outputs.has_told(KEY) == set()
+        request = outputs.record["request"]
+        assert (request["api_key"], request["prompt_cache_key"]) == ("***", "c1")
+        assert request["data_sources"][0]["parameters"]["endpoint"] == "https://example.org"
+        assert request["response_format"] == schema
+
+
 @pytest.mark.parametrize("word", ["test", "EMPTY", "not-needed", "lm-studio", "sk-x"])
 def test_a_placeholder_is_no_key(word: str, outputs: Outputs, server: ScriptedServer) -> None:
     with asking(server, api_key=word) as client:
@@ -305,3 +426,31 @@ def test_headers_are_not_recorded_but_for_those_named(outputs: Outputs, server: 
     assert server.requests[-1].headers["x-tenant"] == sent
     assert outputs.record["request_id"] == "req_1"
     assert outputs.has_told(sent, got) == set()
+
+
+def test_headers_that_are_named_are_recorded(tmp_path: Path, server: ScriptedServer) -> None:
+    limits = {"x-ratelimit-remaining-requests": "9", "x-ratelimit-remaining-tokens": "99", "set-cookie": "private-1"}
+    server.replies(completion("hello").but(headers=limits), error(429, "slow down").but(headers=limits))
+    names = "X-Tenant, x-ratelimit-*, authorization, *cookie*, x-trace-token, x-api-key"
+    sent = {
+        "X-Tenant": "+8613812345678",
+        "x-trace-token": "t1",
+        "x-ratelimit-token": "private-4",
+        "cookie": "private-2",
+        "x-internal": "private-3",
+    }
+    settings: Any = {"capture_headers": names, "mask": True, "capture_content": False}
+    with listening(tmp_path / "records", **settings) as outputs:
+        with asking(server, api_key=KEY, default_headers={**sent, "x-api-key": OTHER}) as client:
+            body: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+            client.chat.completions.create(**body)
+            with pytest.raises(openai.RateLimitError):
+                client.chat.completions.create(**body)
+        for record in outputs.records:
+            assert record["metadata"]["request_headers"] == {"x-tenant": "+86138****5678", "x-trace-token": "t1"}
+            assert record["metadata"]["response_headers"] == {
+                "x-ratelimit-remaining-requests": "9",
+                "x-ratelimit-remaining-tokens": "99",
+            }
+        assert outputs.spans[0].attributes["http.request.header.x-tenant"] == ("+86138****5678",)
+        assert outputs.has_told("private-", KEY, OTHER) == set()

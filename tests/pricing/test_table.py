@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,20 @@ def test_a_new_price_closes_all_steps_of_the_old_one() -> None:
     )
     assert totals(prices, [call("m", sent=1000), call("m", sent=2000)], "2025-12-31T00:00:00+00:00") == [1, 4]
     assert totals(prices, [call("m", sent=1000), call("m", sent=2000)]) == [3, 6]
+
+
+def test_a_call_is_priced_at_the_time_at_which_it_began(tmp_path: Path) -> None:
+    now = datetime.now(timezone.utc)
+    yesterday, tomorrow = ((now + timedelta(days=days)).isoformat() for days in (-1, 1))
+    prices = [row(sent=1), row(sent=2, valid_from=yesterday), row(sent=3, valid_from=tomorrow)]
+    recorded = Recorded(tmp_path / "records", prices=prices)
+    for days in (0, 3):
+        spantape.record_llm_interaction(
+            model="m",
+            usage={"prompt_tokens": 1000, "completion_tokens": 0},
+            performance_metrics={"response_time_ms": days * 86_400_000},
+        )
+    assert sorted(record["cost"]["input"] for record in recorded.records) == [1, 2]
 
 
 def test_a_price_of_one_provider_closes_no_other() -> None:

@@ -52,7 +52,7 @@ class Call:
     _ref: Ref | None = None
 
     def __init__(self, tape: Tape, request: Request) -> None:
-        self.endpoint, _, body, self._key, context, began = request
+        self.endpoint, _, body, self._keys, context, began = request
         self._first = itertools.count()
         self._at, self._clock = time.time(), time.perf_counter()
         self._known = request.sampled_by()
@@ -75,6 +75,10 @@ class Call:
     def note(self, attributes: Mapping[str, Any]) -> None:
         """Take what was learned on the way."""
         self._learned = {**self._learned, **attributes}
+
+    def received(self, response: Any) -> None:
+        """Take a response of the client's HTTP library, for the headers that are kept."""
+        self.note(self._tape.headers(response))
 
     def answered(self, body: Mapping[str, Json]) -> None:
         """Take the whole response; it is kept even when the client then fails to parse it."""
@@ -160,7 +164,7 @@ class Call:
 
     def _shown(self, attributes: Mapping[str, Any]) -> Attributes:
         """Give what the span may have; what the content policy has dropped so far stays named."""
-        kept = self._tape.keep(attributes, self._key())
+        kept = self._tape.keep(attributes, self._keys())
         if self._dropped or semconv.CONTENT_DROPPED in kept:
             self._dropped = kept[semconv.CONTENT_DROPPED] = [*self._dropped, *kept.get(semconv.CONTENT_DROPPED, ())]
         self._known |= kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanKind
 from .. import semconv
 from ..content import Attributes
 from ..jsontext import Json, whole
+from ._keys import in_use
 from ._mapping import nothing
 
 if TYPE_CHECKING:
@@ -58,12 +59,12 @@ class Endpoint:
 
 
 class Request(NamedTuple):
-    """What is asked of an endpoint: where, with whose key; in which context and since when, if not here and now."""
+    """What is asked of an endpoint: where, with whose keys; in which context and since when, if not here and now."""
 
     endpoint: Endpoint
     where: Attributes
     body: Mapping[str, Json]
-    key: Callable[[], str] = str
+    keys: Callable[[], Collection[str]] = in_use
     context: Context | None = None
     began: int | None = None
 

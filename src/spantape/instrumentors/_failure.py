@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from ..content import Attributes
 from ..jsontext import Json, whole
 from ._mapping import dig, text
 
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 FAILED, TIMEOUT, CANCELLED = "failed", "timeout", "cancelled"
 
 FAILURE = frozenset({
@@ -38,7 +40,7 @@ def failure_told(error: Json) -> Attributes:
     code, kind, message = (dig(error, key) for key in ("code", "type", "message"))
     return {
         semconv.STATUS: FAILED,
-        semconv.ERROR_TYPE: _code(code) or text(kind) or "_OTHER",
+        semconv.ERROR_TYPE: next(filter(None, map(_kind, (code, kind))), "_OTHER"),
         semconv.ERROR_MESSAGE: whole(message) if text(message) else None,
         semconv.ERROR_CODE: _code(code),
         semconv.PROVIDER_ERROR_TYPE: text(kind),
@@ -70,6 +72,12 @@ def _own_code(error: BaseException) -> Any:
     """Give an exception's own code; a closed websocket's is in its last frame: asking itself warns."""
     holder = error.rcvd if hasattr(error, "rcvd") else error
     return getattr(holder, "code", None)
+
+
+def _kind(value: Any) -> str | None:
+    """Read a code as a kind of error, which metrics are told by: some servers put a whole sentence there."""
+    code = _code(value)
+    return code if code is not None and _IDENTIFIER.fullmatch(code) else None
 
 
 def _code(value: Any) -> str | None:

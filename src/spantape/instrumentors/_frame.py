@@ -11,6 +11,7 @@ from opentelemetry.context import Context
 
 from ..guard import guard
 from ._call import Call
+from ._keys import used_by
 from ._neighbours import with_mark
 
 
@@ -41,4 +42,6 @@ class Frame:
                 otel_context.detach(self._token)
         if error is not None:
             with guard:
+                used_by(error)
+                self._call.received(getattr(error, "response", None))
                 self._call.fail(error)

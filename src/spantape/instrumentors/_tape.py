@@ -16,6 +16,7 @@ from ..opening import Opening
 from ._endpoint import Reader
 from ._estimate import Estimator, estimator
 from ._events import Events
+from ._headers import keeping
 from ._mapping import nothing
 from ._metrics import Metrics
 from ._observer import Observer
@@ -41,6 +42,8 @@ class Tape:
     """Gives what reads what was said: the reader itself, or one that reads nothing."""
     shown: Callable[[Attributes], Attributes]
     source: Reader
+    headers: Callable[[Any], Attributes]
+    """Gives of a response of the client's HTTP library the headers that are kept."""
     observers: tuple[Observer, ...]
     estimator: Estimator
     asks_for_usage: Callable[[str], bool]
@@ -66,6 +69,7 @@ class Tape:
             said=_as_it_is if captures else _unread,
             shown=_as_it_is if settings.capture_content.on_span else without_content,
             source=caller if settings.capture_source else nothing,
+            headers=keeping(settings.capture_headers),
             observers=_observers(settings, scope),
             estimator=estimator(wanted=settings.estimate_usage),
             asks_for_usage=_is_among(settings.include_usage),

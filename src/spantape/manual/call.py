@@ -16,11 +16,12 @@ from ..instrumentors._block import Block
 from ..instrumentors._call import ERROR, Call
 from ..instrumentors._endpoint import Request
 from ..instrumentors._failure import failure_told
+from ..instrumentors._keys import secret, used
 from ..record import id_of
 from . import answers
 from .desk import desk
 
-_WHOSE = frozenset(Belonging.__dataclass_fields__) - {"metadata"}
+_WHOSE = (frozenset(Belonging.__dataclass_fields__) - {"metadata"}) | {"capture"}
 
 
 class call:  # noqa: N801 - used like a function
@@ -28,7 +29,8 @@ class call:  # noqa: N801 - used like a function
 
     `async with` works, too, and so does neither: then the call ends with `finish` or `fail`. `provider`, `model`,
     `messages` and `operation` (by default `chat`) are the call's; `session_id`, `user_id`, `role_name`, … and
-    `metadata` say what it belongs to, as `session(...)` does; every other keyword is a parameter that was sent.
+    `metadata` say what it belongs to, as `session(...)` does, and `capture` how much of it is kept; every other keyword
+    is a parameter that was sent, but for `api_key`, which is hidden wherever it is quoted.
     """
 
     def __init__(self, *, provider: str | None = None, model: str | None = None, **more: Any) -> None:
@@ -92,15 +94,18 @@ class call:  # noqa: N801 - used like a function
 def opened(asked: Mapping[str, Any], ago: float = 0.0) -> Call | None:
     """Open a call that began `ago` seconds ago; None when nothing is recorded."""
     here = desk()
-    if here is None or capture() == NOTHING:
+    if here is None:
         return None
     given = {"messages": None, "operation": "chat", **asked}
     provider, model, messages, operation = (given.pop(name) for name in ("provider", "model", "messages", "operation"))
     whose = {name: given.pop(name) for name in _WHOSE & given.keys()}
     metadata = given.pop("metadata", None) or {}
+    used(*filter(None, [secret(given.pop("api_key", None))]))
     body = answers.asked(model, messages, given)
     began = time.time_ns() - int(ago * 1e9) if ago else None
     with session(**{**metadata, **whose}):
+        if capture() == NOTHING:
+            return None
         where = {semconv.PROVIDER: provider} if provider else {}
         made = Call(here.tape, Request(answers.endpoint(operation), where, body, began=began))
         made.whose = copy_context()

@@ -8,9 +8,10 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from .. import semconv
-from ..context import NOTHING, capture, session
+from ..context import NOTHING, capture, leaves_out, session
 from ..errors import QueryError
 from ..guard import guard
+from ..instrumentors._keys import in_use
 from ..instrumentors._ledger import Ref, ids_of, ledger
 from ..jsontext import whole
 from ..moments import local
@@ -29,7 +30,8 @@ def finalize(response_or_id: Any, message_id: int | str | None = None, **fields:
     Gives the interaction's id; None when nothing is recorded.
 
     Raises:
-        QueryError: No such call was recorded.
+        QueryError: No such call was recorded, though every call is. Where some are left out, as by `sample_rate` or
+            `session(capture="none")`, that is logged, once.
     """
     here = desk()
     if here is None or capture() == NOTHING:
@@ -57,7 +59,7 @@ def amend(here: Desk, ref: Ref, fields: Mapping[str, Any]) -> None:
         semconv.SESSION_ID: ref.session_id,
         semconv.MESSAGE_ID: message_id_of(message_id),
     }
-    told = here.tape.shown(here.tape.keep(attributes))
+    told = here.tape.shown(here.tape.keep(attributes, in_use()))
     span = here.tape.start_span(Opening(NAME, told, SpanKind.INTERNAL))
     span.add_link(ref.context)
     span.end()
@@ -75,12 +77,12 @@ def _written(here: Desk, thing: Any) -> Ref | None:
 
 
 def _refuse(here: Desk, thing: Any) -> None:
-    """Say that a call isn't known; where a sampler or a setting leaves calls out, that is no mistake."""
+    """Say that a call isn't known; where a sampler, a setting or a session leaves calls out, that is no mistake."""
     what = repr(thing) if isinstance(thing, str) else f"a {type(thing).__name__}"
     message = (
         f"finalize() knows no call of {what}: give the object that the client returned, while it is among the newest, "
         "or the interaction's id (`id` in the record, `call.id`), or call spantape.flush() in the process that made it"
     )
-    if here.keeps_all:
+    if here.keeps_all and not leaves_out():
         raise QueryError(message)
     guard.warn_once("finalize", "%s", message)

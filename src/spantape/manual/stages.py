@@ -28,7 +28,7 @@ Told: TypeAlias = dict[str, Any]
 
 _MOST = 1000
 _SAME = ("session_id", "role_name", "step_id", "round_index", "prompt")
-_ASKED = (frozenset(Belonging.__dataclass_fields__) - {"metadata"}) | {"provider", "model"}
+_ASKED = (frozenset(Belonging.__dataclass_fields__) - {"metadata"}) | {"provider", "model", "capture"}
 _KNOWN = _ASKED | {"prompt", "message_id", "error_message", "performance_metrics", "usage"}
 
 
@@ -58,7 +58,8 @@ def record_llm_interaction(
 
     `started`, `completed` and `finalized` make one record when they say the same session, role, step, round and prompt.
     Further keywords: `step_id`, `round_index`, `message_id`, `provider`, `model`, `error_message`,
-    `performance_metrics`, `usage`, `user_id`, `agent_key`, `conversation_id`, `topic`; any other one becomes metadata.
+    `performance_metrics`, `usage`, `user_id`, `agent_key`, `conversation_id`, `topic`, `capture` (as of `session`); any
+    other one becomes metadata.
     Gives the interaction's id; None when nothing is recorded.
     """
     with guard:

@@ -63,7 +63,8 @@ class Runs:
 
     def tell(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
         """Have a call tell a run that begins."""
-        run.call = Call(self._tape_of(endpoint), Request(endpoint, where, body, context=run.beginning()))
+        tape = self._tape_of(endpoint)
+        run.call = Call(tape, Request(endpoint, tape.keep(where), body, context=run.beginning()))
 
     def wait(self, run: Run, endpoint: Endpoint, where: Attributes, body: Mapping[str, Any]) -> None:
         """Have a model's run wait for the layer beneath to tell it."""

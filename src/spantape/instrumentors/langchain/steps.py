@@ -12,6 +12,7 @@ from ...opening import Opening
 from .._adopted import adopted
 from .._call import ABANDONED
 from .._failure import failure
+from .._keys import in_use
 from .._tape import Tape
 
 CHAIN, NODE, PROMPT, PARSER = "chain", "node", "prompt", "parser"
@@ -25,11 +26,9 @@ class Step:
 
     def __init__(self, tape: Tape, kind: str, name: str, context: Context) -> None:
         self._tape = tape
-        attributes: Attributes = {semconv.STEP_TYPE: kind, semconv.STEP_NAME: name}
-        whose = adopted(context)
-        if whose:
-            attributes |= tape.shown(tape.keep(whose))
-        self.span: Span = tape.start_span(Opening(f"{kind} {name}", attributes, SpanKind.INTERNAL, context))
+        kept = tape.keep({semconv.STEP_TYPE: kind, semconv.STEP_NAME: name, **adopted(context)})
+        called = f"{kind} {kept.get(semconv.STEP_NAME, '')}".rstrip()
+        self.span: Span = tape.start_span(Opening(called, tape.shown(kept), SpanKind.INTERNAL, context))
 
     def note(self, attributes: Attributes) -> None:
         """Take what was learned on the way."""
@@ -44,7 +43,7 @@ class Step:
 
     def fail(self, error: BaseException) -> None:
         """End the span with an error."""
-        told = self._tape.shown(self._tape.keep(failure(error)))
+        told = self._tape.shown(self._tape.keep(failure(error), in_use()))
         self.span.set_attributes(told)
         self.span.set_status(Status(StatusCode.ERROR, told.get(semconv.ERROR_MESSAGE)))
         self.end()

@@ -28,7 +28,7 @@ from .._packed import unpacker
 from .._stream import Tee, WatchedBytes, end_with, watch
 from .._tape import Tape
 from .include_usage import ask_for_usage
-from .keys import key_of
+from .keys import keys_of
 from .provider import whereabouts
 from .routes import Route, route
 from .uploads import uploads
@@ -96,8 +96,8 @@ class Wrappers:
             found = route(options.method, options.url)
             if found is None or type(options.post_parser) is PostParser:
                 return None
-            key = partial(key_of, client, options.headers)  # asked for when it is needed: the client may renew it
-            call = opened(self._tape, Request(found.endpoint, whereabouts(client), _body(options, found), key))
+            keys = partial(keys_of, client, options.headers)  # asked for when they are needed: the client may renew one
+            call = opened(self._tape, Request(found.endpoint, whereabouts(client), _body(options, found), keys))
             return call if call.is_told else None
         return None
 
@@ -166,6 +166,7 @@ def _returned(call: Call, result: Any) -> Any:
 def _received(call: Call, response: Any, *, streamed: bool) -> None:
     headers = _headers(response.headers)
     call.note(_told(headers))
+    call.received(response)
     if response.is_closed and response.is_stream_consumed and not streamed:
         if not call.endpoint.typed or _raw(response):  # who asks for the raw response may never parse it
             _read(call, response.content, headers.get("content-type", ""))

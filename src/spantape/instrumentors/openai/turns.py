@@ -46,7 +46,7 @@ class Line:
     tape: Tape
     where: Attributes
     model: str | None
-    key: str = ""
+    keys: tuple[str, ...] = ()
 
 
 class Turns:
@@ -95,7 +95,7 @@ class Turns:
         line = self._line
         if is_suppressed(None) or line.tape.looks_away():
             return None
-        call = Call(line.tape, Request(self.endpoint, line.where, body, lambda: line.key))
+        call = Call(line.tape, Request(self.endpoint, line.where, body, lambda: line.keys))
         call.streams()
         return Turn(call, event or {}, body.get("messages") or ())
 

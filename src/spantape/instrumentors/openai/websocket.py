@@ -24,7 +24,7 @@ from .._frame import Frame
 from .._mapping import plain
 from .._tape import Tape
 from . import responses
-from .keys import key_of_websocket
+from .keys import keys_of_websocket
 from .provider import at_address
 from .realtime_turns import RealtimeTurns
 from .response_turns import LiveTurns, ResponsesTurns
@@ -238,7 +238,7 @@ def _line(tape: Tape, websocket: Any) -> Line:
         tape,
         at_address("https" if uri.secure else "http", uri.host, uri.port, bool(deployment)),
         query.get("model") or deployment,
-        key_of_websocket(websocket),
+        keys_of_websocket(websocket),
     )
 
 
