@@ -328,6 +328,17 @@ def test_usage(case: str, streamed: bool, server: ScriptedServer, recorded: Reco
     assert found == expected
 
 
+def test_usage_in_the_first_choice(streamed: bool, server: ScriptedServer, recorded: Recorded) -> None:
+    """There Moonshot tells it."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 7}
+    answer = reply(streamed, "hi", usage=None)
+    bodies: Any = answer.chunks if streamed else [answer.body]
+    last = {**bodies[-1], "choices": [{**bodies[-1]["choices"][0], "usage": usage}]}
+    server.replies(answer.but(chunks=[*bodies[:-1], last]) if streamed else Reply(last))
+    create(server, **({"stream": True} if streamed else {}))
+    assert (recorded.attributes[semconv.INPUT_TOKENS], recorded.attributes[semconv.OUTPUT_TOKENS]) == (5, 7)
+
+
 def test_predicted_tokens(server: ScriptedServer, recorded: Recorded) -> None:
     details = {"accepted_prediction_tokens": 3, "rejected_prediction_tokens": 0}
     usage = {"prompt_tokens": 1, "completion_tokens": 9, "completion_tokens_details": details}

@@ -13,6 +13,7 @@ from openai_ways import BODY, USAGE, async_client, delta, sync_client
 import openai
 from recorded import Recorded
 from spantape.testing import ScriptedServer
+from spantape.testing import stream as scripted
 
 HOST = "127.0.0.1"
 
@@ -41,6 +42,17 @@ def test_the_extra_chunk_is_asked_for_and_hidden(call: Any, server: ScriptedServ
     assert len(seen) == len(bare)
     assert recorded.attributes["gen_ai.usage.input_tokens"] > 0
     assert recorded.attributes["spantape.stream.end"] == "completed"
+
+
+def test_other_chunks_without_choices_are_shown(server: ScriptedServer, tmp_path: Path) -> None:
+    """Azure tells first what its filter has found in the prompt."""
+    filtered = {"id": "", "model": "", "object": "", "choices": [], "prompt_filter_results": [{"prompt_index": 0}]}
+    reply = scripted("hi", usage=True)
+    server.replies(reply.but(chunks=[filtered, *(reply.chunks or ())]))
+    recorded = Recorded(tmp_path, include_usage="*")
+    seen = stream(server)
+    assert [bool(chunk.choices) for chunk in seen] == [False, *[True] * (len(seen) - 1)]
+    assert recorded.attributes["gen_ai.usage.input_tokens"] > 0
 
 
 def test_the_helper_gets_what_it_would_have_got(server: ScriptedServer, tmp_path: Path) -> None:
