@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,12 @@ import pytest
 left_open_at_exit = pytest.mark.skipif(
     sys.version_info[:3] == (3, 13, 0),
     reason="CPython 3.13.0 crashes at exit with an open stream of the bare openai client, too",
+)
+# From Python 3.14 on it is the bare client, too, that says so of a stream which is open at exit.
+_OPEN_AT_EXIT = re.compile(
+    r"^Exception ignored while closing generator <generator object Stream\.__stream__ .*?"
+    r"^ImportError: sys\.meta_path is None[^\n]*\n",
+    re.DOTALL | re.MULTILINE,
 )
 
 CALL = """
@@ -41,5 +48,5 @@ def run(code: str, *arguments: str | Path, command: tuple[str, ...] = (), **vari
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
+    assert "Traceback" not in _OPEN_AT_EXIT.sub("", done.stderr), done.stderr
     return done.stdout + done.stderr
