@@ -7,7 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import context
 from .guard import guard, logger
 from .manual.desk import Desk, opens_by
 from .recording import Recording
@@ -165,6 +164,7 @@ def _is_free_for(settings: Settings) -> bool:
 
 
 def _record(settings: Settings, *, of_environment: bool = False, by_hand: bool = False) -> None:
+    from . import context
     from .pricing import PriceBook
 
     global _active, _stopped

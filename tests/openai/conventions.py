@@ -65,6 +65,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "gen_ai.token.modality": _closed("text", "image", "audio", "unknown"),
 }
 VARIABLE = "gen_ai.prompt.variable."
+HEADERS = {"http.request.header.", "http.response.header."}
 """The conventions' one template: any key may follow."""
 
 # Names of other conventions, which ours may use; and what is ours. Nothing else may be on a span.
