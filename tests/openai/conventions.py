@@ -65,8 +65,9 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "gen_ai.token.modality": _closed("text", "image", "audio", "unknown"),
 }
 VARIABLE = "gen_ai.prompt.variable."
+"""A template of the conventions: any key may follow."""
 HEADERS = {"http.request.header.", "http.response.header."}
-"""The conventions' one template: any key may follow."""
+"""Their templates for headers."""
 
 # Names of other conventions, which ours may use; and what is ours. Nothing else may be on a span.
 GENERAL: Mapping[str, Attribute] = {

@@ -95,9 +95,9 @@ class FileSpanExporter(SpanExporter):
             while items:
                 self._take(items.popleft(), lines, places)
         finally:
-            start, whole = 0, memoryview(lines)
+            start, view = 0, memoryview(lines)
             for end, files in places:
-                self.writer.put(whole[start:end], files)
+                self.writer.put(view[start:end], files)
                 start = end
         while len(self._amendments) > _MOST:
             self._amendments.popleft()
