@@ -39,6 +39,7 @@ TOLD: Any = {
     "logger_provider": LoggerProvider(shutdown_on_exit=False),
     "capture_content": "SPAN_AND_EVENT",
     "without_roles": "developer",
+    "capture_headers": "x-*",
 }
 MODULES = [
     "content",
@@ -51,10 +52,13 @@ MODULES = [
     "instrumentors._events",
     "instrumentors._failure",
     "instrumentors._frame",
+    "instrumentors._headers",
+    "instrumentors._keys",
     "instrumentors._mapping",
     "instrumentors._messages",
     "instrumentors._metrics",
     "instrumentors._observer",
+    "instrumentors._packed",
     "instrumentors._source",
     "instrumentors._stream",
     "instrumentors._tape",
@@ -71,6 +75,7 @@ MODULES = [
     "instrumentors.openai.embeddings",
     "instrumentors.openai.images",
     "instrumentors.openai.include_usage",
+    "instrumentors.openai.keys",
     "instrumentors.openai.inputs",
     "instrumentors.openai.moderations",
     "instrumentors.openai.provider",
@@ -297,7 +302,7 @@ def special() -> dict[str, Run]:
             return client.responses.retrieve("resp_7").id
 
     runs: dict[str, Run] = {"tools": chat("stream", messages=WITH_TOOLS), "media": media, "suppressed": suppressed}
-    runs |= {"text stream": text_stream, "run stream": run_stream, "tool stream": tool_stream}
+    runs |= {"text stream": text_stream, "run stream": run_stream, "tool stream": tool_stream, "spoken": spoken}
     runs["odd"] = chat("create", messages=ODD, extra_body={"large": 2**70})
     for name in ("embeddings", "moderations", "decisions", "a batch", "tool outputs"):
         if there(CASES[name].path):
@@ -306,7 +311,7 @@ def special() -> dict[str, Run]:
         runs[f"responses: {name}"] = lambda server, name=name: RESPONSES[name].run(  # type: ignore[misc]
             server.url, input=ITEMS, tools=TOOLS
         )
-        runs["fetching"] = fetching
+        runs |= {"fetching": fetching, "media streams": media_streams}
     return runs | ({"websockets": websockets} if HAS_WEBSOCKETS else {})
 
 
@@ -316,6 +321,24 @@ def tool_stream(server: ScriptedServer) -> Any:
     with sync_client(server.url) as client:
         chunks = client.chat.completions.create(**BODY, **USAGE, tools=[tool])
         return [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
+
+
+def spoken(server: ScriptedServer) -> Any:
+    """Have an answer spoken, in pieces."""
+    sounds = [{"role": "assistant", "audio": {"transcript": "hi"}}, {"audio": {"data": "UklGRg=="}}]
+    chunks = [{"id": "x", "model": "m", "choices": [{"index": 0, "delta": sound}]} for sound in sounds]
+    server.replies(stream().but(chunks=chunks))
+    with sync_client(server.url) as client:
+        return [chunk.id for chunk in client.chat.completions.create(**BODY, stream=True)]
+
+
+def media_streams(server: ScriptedServer) -> Any:
+    """Have a picture made and a sound read, in pieces."""
+    with sync_client(server.url) as client:
+        drawn = client.images.generate(model="gpt-image-1", prompt="a", stream=True, partial_images=1)
+        sound: Any = ("a.mp3", b"sound")
+        heard = client.audio.transcriptions.create(model="gpt-4o-transcribe", file=sound, stream=True)
+        return [event.type for event in drawn], [event.type for event in heard]
 
 
 def suppressed(server: ScriptedServer) -> Any:
