@@ -48,5 +48,6 @@ def run(code: str, *arguments: str | Path, command: tuple[str, ...] = (), **vari
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert "Traceback" not in _OPEN_AT_EXIT.sub("", done.stderr), done.stderr
-    return done.stdout + done.stderr
+    said = _OPEN_AT_EXIT.sub("", done.stderr)
+    assert "Traceback" not in said, said
+    return done.stdout + said
