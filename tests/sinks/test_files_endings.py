@@ -26,8 +26,11 @@ def record(**settings):
     spantape.instrument(base_dir=sys.argv[1], flush_interval=3600, cost=False, **settings)
     ask()
 
+def say(text):
+    os.write(1, text.encode())  # a handler that comes in the middle of a print may not print
+
 def ready():
-    print("ready", flush=True)
+    say("ready\\n")
 
 """
 CLIENT = """
@@ -88,7 +91,7 @@ before = signal.getsignal(signal.SIGTERM)
 def handler(*arguments):
     if callable(before):
         before(*arguments)
-    print("going on", flush=True)
+    say("going on\\n")
 
 signal.signal(signal.SIGTERM, handler)
 ready()
