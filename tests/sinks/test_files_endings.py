@@ -100,7 +100,7 @@ sys.stdin.readline()
     process = program(body, base_dir)
     process.send_signal(signal.SIGTERM)
     assert process.stdout
-    assert process.stdout.readline() == "going on\n"
+    assert process.stdout.readline() == "going on\n", process.communicate()
     process.communicate("\n", timeout=PATIENCE)
     assert process.returncode == 0
 
