@@ -68,7 +68,7 @@ def is_content(name: str) -> bool:
     return name in CONTENT or name.startswith(semconv.PROMPT_VARIABLE)
 
 
-def is_header(name: str) -> bool:
+def _is_header(name: str) -> bool:
     """Say whether an attribute holds a header, which may be any text."""
     return name.startswith((semconv.REQUEST_HEADER, semconv.RESPONSE_HEADER))
 
@@ -81,7 +81,7 @@ def without_content(attributes: Mapping[str, Any]) -> Attributes:
 @lru_cache(maxsize=1024)
 def _is_free(name: str) -> bool:
     """Say whether an attribute may hold anything, and so is looked at."""
-    return name in _FILTERED or name in _NAMES or is_content(name) or is_header(name)
+    return name in _FILTERED or name in _NAMES or is_content(name) or _is_header(name)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class ContentPolicy:
         return kept
 
     def _kept(self, name: str, value: Any, keys: Collection[str]) -> Any:
-        if name in _NAMES or is_header(name):
+        if name in _NAMES or _is_header(name):
             return _sound(_masked(self._masking_of(name), value, keys))
         if not _is_free(name):
             return _sound(value)

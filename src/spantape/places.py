@@ -101,7 +101,7 @@ _SERVER = {"address": semconv.SERVER_ADDRESS, "port": semconv.SERVER_PORT}
 _CODE = {"function": semconv.CODE_FUNCTION, "file": semconv.CODE_FILE, "line": semconv.CODE_LINE}
 
 
-SECTIONS = {
+_SECTIONS = {
     "metadata": _OWN,
     "request": _REQUEST,
     "usage": USAGE,
@@ -111,6 +111,6 @@ SECTIONS = {
     "source": _CODE,
 }
 PLACES = {key: ("", name) for name, key in _PLAIN.items()} | {
-    key: (section, name) for section, table in SECTIONS.items() for name, key in table.items()
+    key: (section, name) for section, table in _SECTIONS.items() for name, key in table.items()
 }
 """By attribute: the section of the record, or none, and the key there."""

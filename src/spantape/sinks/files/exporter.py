@@ -51,7 +51,7 @@ class Ended:
 
 
 Item: TypeAlias = "Ended | Amendment"
-Place: TypeAlias = tuple[int, tuple[Path, ...]]
+Placed: TypeAlias = tuple[int, tuple[Path, ...]]
 """Where a line ends among others, and the files that it belongs in."""
 
 
@@ -90,7 +90,7 @@ class FileSpanExporter(SpanExporter):
 
         Takes them out one by one, so that no call is in memory any longer than until its line is.
         """
-        lines, places = bytearray(), deque[Place]()
+        lines, places = bytearray(), deque[Placed]()
         try:
             while items:
                 self._take(items.popleft(), lines, places)
@@ -126,7 +126,7 @@ class FileSpanExporter(SpanExporter):
             elif is_amendment(span):
                 yield Amendment.from_span(span)
 
-    def _take(self, one: Item, lines: bytearray, places: deque[Place]) -> None:
+    def _take(self, one: Item, lines: bytearray, places: deque[Placed]) -> None:
         """Make a call's line, behind others: a thousand lines by themselves are new pages of memory each time."""
         if isinstance(one, Amendment):
             self._amendments.append(one)
