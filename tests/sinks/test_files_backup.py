@@ -124,6 +124,25 @@ def test_while_files_rotate(base_dir: Path, tmp_path: Path) -> None:
     writing.join()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="open files can't be renamed there")
+def test_a_file_that_moves_just_now(base_dir: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody can lock, a file may be in the archive as soon as its folder was listed."""
+    listed = write(base_dir / by_date(), record("a"))
+    write(base_dir / by_date("2026-11-20"), record("b"))
+    is_file = Path.is_file
+
+    def moved_once_seen(path: Path) -> bool:
+        seen = is_file(path)
+        if seen and path == listed:
+            rotate(base_dir, by_date())
+        return seen
+
+    monkeypatch.setattr(Path, "is_file", moved_once_seen)
+    copied = backup(base_dir, target)
+    assert names(spantape.recordings(target).iter_all()) == ["b", "a"]
+    assert copied.files == 2
+
+
 def test_where_it_can_not_go(base_dir: Path, target: Path) -> None:
     with pytest.raises(SpantapeError, match="there is nothing recorded in"):
         backup(base_dir, target)

@@ -94,18 +94,27 @@ def _marks(base_dir: Path) -> dict[Path, _Mark]:
         if (base_dir / layout.lock_file()).exists():
             with suppress(PermissionError):  # a copy that nobody can write to
                 stack.enter_context(locked(base_dir / layout.lock_file(), _WAIT))
-        return {path: _mark(base_dir / path) for path in _files(base_dir) if path.parts[0] in _GROWING}
+        growing = [path for path in _files(base_dir) if path.parts[0] in _GROWING]
+        return {path: mark for path in growing if (mark := _mark(base_dir / path))}
 
 
-def _mark(path: Path) -> _Mark:
-    with path.open("rb") as file:
+def _mark(path: Path) -> _Mark | None:
+    """Look up how far a file goes; none if it is gone, because where nobody can lock it may be moved at any moment."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
         return _Mark(os.fstat(file.fileno()).st_ino, arrays.end_of(file.fileno()))
+    return None
 
 
 def _files(base_dir: Path) -> list[Path]:
     """Give all files that hold records, as paths below the folder; ours for the moment, and what runs, are none."""
-    found = (path.relative_to(base_dir) for path in base_dir.rglob("*") if path.is_file())
-    return sorted(path for path in found if not _is_passing(path))
+    walked = os.walk(base_dir, onerror=_unless_gone)
+    found = (path for folder, _, names in walked for name in names if (path := Path(folder, name)).is_file())
+    return sorted(path for one in found if not _is_passing(path := one.relative_to(base_dir)))
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _is_passing(path: Path) -> bool:
