@@ -55,14 +55,14 @@ def test_a_dead_backend_costs_nothing_holds_up_nobody_and_is_told_once(
         request.getfixturevalue(place),
         protocol,
         SPANTAPE_GUARD_RAISES="0",
-        OTEL_EXPORTER_OTLP_TIMEOUT="10",
+        OTEL_EXPORTER_OTLP_TIMEOUT="100",
     )
     figures, *lines = said.splitlines()
     calls, flush, end, recorded = json.loads(figures)
-    # One attempt alone takes ten seconds where nobody answers.
-    assert calls < 8
-    assert flush < 8
-    assert end < 8
+    # One attempt alone takes a hundred seconds where nobody answers.
+    assert calls < 60
+    assert flush < 60
+    assert end < 60
     assert recorded == 6
     assert [line[:58] for line in lines] == ["WARNING:spantape:spantape can't send spans over OTLP, and "], lines
 
@@ -89,9 +89,10 @@ def test_a_dead_backend_holds_up_the_exit_for_two_seconds_at_most(
         tmp_path / "records",
         silent,
         protocol,
+        OTEL_EXPORTER_OTLP_TIMEOUT="100",
     )
     took, *lines = said.splitlines()
-    assert 1.9 < float(took) < 8  # an attempt would take ten
+    assert 1.9 < float(took) < 60  # an attempt would take a hundred
     assert [line.partition("once: ")[2] for line in lines] == [
         "not all were taken within the 2 s of otlp_shutdown_timeout"
     ]
