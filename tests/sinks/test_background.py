@@ -259,24 +259,45 @@ def test_a_write_that_hangs_keeps_nobody_waiting_twice(
     warnings: Callable[[], list[str]],
 ) -> None:
     monkeypatch.setattr(_background, "_CALLER_WAITS", 0.5)
-    monkeypatch.setattr(_background, "_PULSE", 0.01)
+    monkeypatch.setattr(_background, "_PULSE", 0.3)
+    monkeypatch.setattr(_buffer, "_MOST", 1000)
     background = make(size=1, interval=3600)
     sink.gate.clear()
     background.put(0)
     assert sink.inside.wait(PATIENCE)
     began = time.monotonic()
-    for number in range(1, 251):
+    for number in range(1, 1001):
         background.put(number)
-    assert 0.5 <= time.monotonic() - began < 60  # each of the 240 that find no room would wait as long
+    assert 0.5 <= time.monotonic() - began < 60  # each of the 990 that find no room would wait as long, or a pulse
+    assert (background.lost, warnings()) == (0, [])  # full for the caller, and yet not too much
+    for number in range(1001, 1241):
+        background.put(number)
     assert background.lost == 240
     assert not background.flush(0.01)
     sink.gate.set()
     assert background.flush()
-    assert sink.taken == [0, *range(241, 251)]
+    assert sink.taken == [0, *range(241, 1241)]
     assert warnings() == ["spantape loses records: a write does not come to an end"]
-    background.put(251)
+    background.put(1241)
     assert background.flush()
     assert background.lost == 240
+
+
+def test_a_write_that_hangs_holds_no_more_than_the_bytes_that_may_wait(
+    make: Callable[..., Background[int]], sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_background, "_CALLER_WAITS", 0.1)
+    background = make(size=1, interval=3600, most_bytes=1000)
+    sink.gate.clear()
+    background.put(100)
+    assert sink.inside.wait(PATIENCE)
+    for number in range(101, 151):
+        background.put(number)
+        assert background.buffer.bytes <= 1000 + number
+    assert background.lost == 50 - len(background.buffer) > 40
+    sink.gate.set()
+    assert background.flush()
+    assert sink.taken == [100, *range(101 + background.lost, 151)]
 
 
 def test_many_threads_at_once(make: Callable[..., Background[int]], sink: Sink) -> None:

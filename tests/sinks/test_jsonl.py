@@ -148,6 +148,30 @@ def test_what_is_lost_is_counted_logged_and_told(
     assert [line for line in caplog.messages if "lost 3 lines that it could not write to" in line]
 
 
+def test_many_lines_at_once_are_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lines, "_MOST", 2)
+    spantape.instrument(jsonl=True, flush_interval=3600)
+    for _ in range(5):
+        spantape.call(model="m").finish("x")
+    assert spantape.flush()
+    assert spantape.recordings().get_health_status()["lost"] == 0
+    assert len(entries()) == 5
+
+
+def test_lines_that_wait_are_bounded_in_bytes_too(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file where a folder should be")
+    log = tmp_path / "logs" / "calls.jsonl"
+    spantape.instrument(jsonl=True, jsonl_path=log, flush_interval=3600, buffer_size=1000, buffer_bytes=64 * 1024)
+    for number in range(10):
+        with spantape.session("5", number=number, more="x" * 20_000):
+            spantape.call(model="m").finish("x")
+        assert not spantape.flush(1)
+    (tmp_path / "logs").unlink()
+    assert spantape.flush()
+    assert [entry["context"]["number"] for entry in entries(log)] == [7, 8, 9]
+    assert spantape.recordings().get_health_status()["lost"] == 7
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_what_waits_at_a_fork_is_the_parents(tmp_path: Path) -> None:
     script = """

@@ -29,7 +29,7 @@ class Background(Generic[T]):
     `write(batch, seconds)` takes a batch over, and may empty it as it goes; it gives whether all that it ever took is
     written. While it is not, it is called again, with an empty batch if need be, after pauses that double up to half a
     minute. Bounded: while the buffer is full, whoever puts writes, counted in `backpressure`; where a write hangs, the
-    oldest go and are counted in `lost`. `pulse(now)` is called every 0.2 s while it gives True, and with True by those
+    oldest of what is more than may ever wait go, counted in `lost`. `pulse(now)` is called every 0.2 s while it gives True, and with True by those
     who can't wait. What is there before a fork is written before it, or else by the parent: a forked child starts
     empty, after `forget()`.
     """
@@ -148,7 +148,7 @@ class Background(Generic[T]):
         waits, before = (0.0 if self._hung else _CALLER_WAITS), self._batches
         deadline = time.monotonic() + waits
         while self._closed or self.buffer.is_full():
-            written = self._alone(partial(self._drain, deadline), _PULSE)
+            written = self._alone(partial(self._drain, deadline), min(_PULSE, waits))
             if self._batches != before:  # slow, but it goes on
                 before, deadline = self._batches, time.monotonic() + waits
             self._hung = not written and time.monotonic() >= deadline  # then nobody waits again until it works

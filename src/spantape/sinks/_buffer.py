@@ -13,12 +13,16 @@ from ._gauge import Gauge
 T = TypeVar("T")
 
 _FULL = 10
+_MOST = 10_000
 _SPAN = 2000
 _BATCH_BYTES = 4 * 1024 * 1024
 
 
 class Limits(NamedTuple):
-    """Due is what holds `size` records or a tenth of `bytes`, full what holds ten times `size` or all of `bytes`."""
+    """Due is what holds `size` records or a tenth of `bytes`, full what holds ten times `size` or all of `bytes`.
+
+    Where writing hangs, more may wait: 10,000 records, or all of `bytes`.
+    """
 
     size: int
     bytes: int
@@ -73,9 +77,9 @@ class Buffer(Generic[T]):
         return batch
 
     def drop(self) -> int:
-        """Forget the oldest of what is too much; gives how many those were."""
-        dropped = 0
-        while (len(self._items) > self._full or self.bytes > self._full_bytes) and (found := self._pop()):
+        """Forget the oldest of what is more than may ever wait; gives how many those were."""
+        dropped, most = 0, max(self._full, _MOST)
+        while (len(self._items) > most or self.bytes > self._full_bytes) and (found := self._pop()):
             self._bytes.add(-found[1])
             dropped += 1
         return dropped

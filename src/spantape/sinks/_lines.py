@@ -56,7 +56,7 @@ class LineProcessor(SpanProcessor):
     """Appends what is made of ended spans, in the background; what can't be written is tried again."""
 
     def __init__(self, make: Callable[[Sequence[ReadableSpan]], Made], lines: Lines, settings: Settings) -> None:
-        self._make, self._lines = make, lines
+        self._make, self._lines, self._most_bytes = make, lines, settings.buffer_bytes
         self._waiting: deque[tuple[Path, bytes]] = deque()
         self._lost = 0
         self._background: Background[ReadableSpan] = Background(
@@ -93,11 +93,21 @@ class LineProcessor(SpanProcessor):
     def _write(self, spans: Sequence[ReadableSpan], _: float) -> bool:
         with guard:
             self._waiting.extend(self._make(spans))
-        self._lose(len(self._waiting) - _MOST)
         files: dict[Path, list[bytes]] = {}
         for path, line in self._waiting:
             files.setdefault(path, []).append(line)
-        return all([self._is_appended(path, lines) for path, lines in files.items()])  # noqa: C419 - each is tried
+        written = all([self._is_appended(path, lines) for path, lines in files.items()])  # noqa: C419 - each is tried
+        self._lose(len(self._waiting) - self._most())
+        return written
+
+    def _most(self) -> int:
+        """Give how many of the newest may wait."""
+        room = self._most_bytes
+        for count, (_, line) in enumerate(reversed(self._waiting)):
+            room -= len(line)
+            if count == _MOST or room < 0:
+                return count
+        return _MOST
 
     def _lose(self, count: int) -> None:
         """Give up the oldest."""
