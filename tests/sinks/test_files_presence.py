@@ -8,14 +8,18 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from datetime import date as Date  # noqa: N812 - as everywhere
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sinks_tape import PATIENCE, Tape, end, files, loaded, python, run, span_ids, until
+from sinks_tree import compress
 
 import spantape
-from spantape.sinks.files import presence
+from spantape.sinks.files import lines
+from spantape.sinks.files.catalog import Catalog
 from spantape.sinks.files.lock import hold, let_go
 from spantape.sinks.files.presence import settle
 
@@ -122,39 +126,77 @@ def test_each_file_is_looked_through_once(base_dir: Path, monkeypatch: pytest.Mo
     """Everybody who records waits meanwhile."""
     ids = killed(base_dir, *"ab" * 20)
     looked: list[Path] = []
-    lines_of = presence._lines_of
-    monkeypatch.setattr(presence, "_lines_of", lambda file: looked.append(file) or lines_of(file))
+    opened = Catalog.opened
+    monkeypatch.setattr(Catalog, "opened", lambda catalog, path: looked.append(path) or opened(catalog, path))
     assert settle(base_dir) == 40
     assert len(looked) == len(set(looked)) == 4
     assert sorted(span_ids(base_dir)) == sorted(ids)
 
 
+HAD_ENDED = """
+    import os, signal, sys
+    from collections import deque
+    from pathlib import Path
+    from sinks_tape import Tape, end
+
+    tape = Tape(Path(sys.argv[1]), max_file_size=int(sys.argv[2]))
+    span = tape.start("5")
+    tape.flush()
+    end(span)
+    tape.exporter.write(deque([tape.processor._live._finished[0]]))
+    tape.exporter.write(deque())
+    if int(sys.argv[2]) < 9999:
+        from sinks_tape import ended
+        tape.exporter.export([ended("5", "x" * 3000)])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_a_call_that_had_ended_is_not_interrupted(base_dir: Path) -> None:
     """It was written, its process died before its list was up to date, and the file may have been archived since."""
-    script = """
-        import os, signal, sys
-        from collections import deque
-        from pathlib import Path
-        from sinks_tape import Tape, end
-
-        tape = Tape(Path(sys.argv[1]), max_file_size=int(sys.argv[2]))
-        span = tape.start("5")
-        tape.flush()
-        end(span)
-        tape.exporter.write(deque([tape.processor._live._finished[0]]))
-        tape.exporter.write(deque())
-        if int(sys.argv[2]) < 9999:
-            from sinks_tape import ended
-            tape.exporter.export([ended("5", "x" * 3000)])
-        os.kill(os.getpid(), signal.SIGKILL)
-    """
     for size in (100_000, 1024):
-        python(script, base_dir, size).communicate(timeout=PATIENCE)
+        python(HAD_ENDED, base_dir, size).communicate(timeout=PATIENCE)
         assert len(left(base_dir)) == 2
         assert settle(base_dir) == 0
         assert left(base_dir) == []
         assert not (base_dir / "errors").exists()
     assert list((base_dir / "archive").glob("session_5*"))
+
+
+def test_a_file_that_is_compressed_while_it_is_looked_for(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python(HAD_ENDED, base_dir, 1024).communicate(timeout=PATIENCE)
+    archive, found = base_dir / "archive", []
+
+    def listing(name: str) -> Any:
+        listed = getattr(Path, name)
+
+        def then_compress(folder: Path, *pattern: str) -> Iterator[Path]:
+            paths = list(listed(folder, *pattern))
+            plain = [path for path in paths if path.parent == archive and path.suffix == ".json"]
+            found.extend(map(compress, plain))
+            return iter(paths)
+
+        return then_compress
+
+    for name in ("glob", "iterdir"):
+        monkeypatch.setattr(Path, name, listing(name))
+    assert settle(base_dir) == 0
+    assert left(base_dir) == []
+    assert len(found) == 2
+    assert not (base_dir / "errors").exists()
+
+
+def test_who_keeps_writers_out_does_not_wait_for_them(base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A torn file is one that may just be being written, to other readers."""
+    monkeypatch.setattr(lines, "_WAIT", PATIENCE)
+    (name,) = killed(base_dir, "5")
+    torn = base_dir / "by_session" / "session_5" / f"{Date.today()}.json"
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(b'[\n{"id":"a"},\n{"id":"')
+    began = time.monotonic()
+    assert settle(base_dir) == 1
+    assert time.monotonic() - began < PATIENCE / 2
+    assert loaded(torn)[-1]["span_id"] == name
 
 
 def test_a_process_that_lives_is_left_alone(tape: Tape) -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sinks_tape import Tape
+from sinks_tape import Tape, run
 from sinks_tree import DAY, append, by_date, by_session, compress, line, names, record, rotate, write
 
 import spantape
 from spantape import Filter, QueryError
-from spantape.sinks.files import Recordings
+from spantape.sinks.files import Recordings, lines
 
 NEXT = "2026-11-22"
 
@@ -56,6 +56,41 @@ def test_what_is_archived_only(archived: Path, recordings: Recordings) -> None:
         compress(rotate(archived, path))
     assert names(recordings.iter_all()) == names(recordings.iter_session(5)) == ["b", "c", "d", "e", "a", "f"]
     assert names(recordings.get_latest_interactions(3)) == ["f", "a", "e"]
+    assert recordings.get_statistics()["total_interactions"] == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_more_archives_than_a_process_may_open_files(base_dir: Path) -> None:
+    for number in range(60):
+        write(base_dir / by_date(), record(str(number)))
+        rotate(base_dir, by_date())
+    script = """
+        import resource, sys
+        import spantape
+
+        recordings = spantape.recordings(sys.argv[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))
+        print(len(list(recordings.iter_all())), len(recordings.get_latest_interactions(100)))
+        print(recordings.get_statistics()["total_interactions"], recordings.get("0")["id"], recordings.get("59")["id"])
+    """
+    assert run(script, base_dir) == ["60 60", "60 0 59"]
+
+
+def test_archives_that_change_while_they_are_read(
+    base_dir: Path, recordings: Recordings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were open before others are opened again."""
+    monkeypatch.setattr(lines, "_MOST_OPEN", 1)
+    plain = []
+    for names_in in ("ab", "cd", "ef", "gh"):
+        write(base_dir / by_date(), *map(record, names_in))
+        plain.append(rotate(base_dir, by_date()))
+    reading = recordings.iter_all()
+    first = next(reading)
+    compress(plain[1])
+    plain[2].unlink()
+    assert names([first, *reading]) == ["a", "b", "c", "d", "g", "h"]
+    assert recordings.damaged == 0
     assert recordings.get_statistics()["total_interactions"] == 6
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from . import layout
-from .lines import Lines
+from .lines import Lines, Shelf
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _DATE_FILE = re.compile(r"(\d{4}-\d\d-\d\d)_all_interactions[_.]")
@@ -50,7 +50,7 @@ class Catalog:
 
     @contextmanager
     def opened(self, path: Path) -> Iterator[list[Lines]]:
-        """Open all that belongs to a file, oldest first: each record is there, also while it is being archived."""
+        """Give all that belongs to a file, oldest first: each record is there, also while it is being archived."""
         with ExitStack() as stack:
             yield self._opened(path, stack)
 
@@ -70,15 +70,16 @@ class Catalog:
         for _ in range(_TRIES):
             stack.pop_all().close()
             live = self._lines(path, stack)
-            archived = [self._lines(archive, stack) for archive in self._archives(path)]
+            shelf = Shelf()
+            archived = [self._lines(archive, stack, shelf) for archive in self._archives(path)]
             found = [lines for lines in [*archived, live] if lines is not None]
             if None not in archived and self._is_still(live, path):
                 break
         return found
 
-    def _lines(self, path: Path, stack: ExitStack) -> Lines | None:
+    def _lines(self, path: Path, stack: ExitStack, shelf: Shelf | None = None) -> Lines | None:
         try:
-            lines = Lines(self.base_dir, self.base_dir / path)
+            lines = Lines(self.base_dir, self.base_dir / path, shelf)
         except FileNotFoundError:
             return None
         stack.callback(lines.close)
@@ -104,7 +105,7 @@ class Catalog:
         folder = self.base_dir / layout.ARCHIVE
         try:
             state = folder.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         if self._read_at != (state.st_mtime_ns, state.st_ino):
             self._archive = sorted(path.name for path in folder.iterdir() if path.name.endswith((".json", ".json.gz")))

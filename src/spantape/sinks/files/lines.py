@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import takewhile
@@ -17,6 +18,7 @@ from .packed import Unpacked
 
 NOWHERE = -1
 
+_MOST_OPEN = 16
 _BLOCK = 1024 * 1024  # with Python's default buffer of 8 KB, lines of 6 KB take five times as long
 _START, _ENDS = b'{"', (b"},\n", b"}\n")
 _WHOLE = (*_ENDS, b"},", b"}")
@@ -24,30 +26,48 @@ _IN_MEMORY = 16 * 1024 * 1024
 _WAIT = 2.0
 
 
+class Shelf:
+    """Closes files that were read before others: a day may have more archives than a process may open files."""
+
+    def __init__(self) -> None:
+        self._open: deque[Lines] = deque()
+
+    def take(self, lines: Lines) -> None:
+        """Take one that has been opened."""
+        self._open.append(lines)
+        if len(self._open) > _MOST_OPEN:
+            self._open.popleft().close()
+
+
 class Lines:
     """The lines of one file that are records, with the comma and the line break that may follow each.
 
-    The file is open from the first moment: it can be read also when it is moved to the archive meanwhile. What can't
-    be read is skipped and counted in `damaged`.
+    A live file is open from the first moment: it can be read also when it is moved to the archive meanwhile. Of those
+    in the archive, which don't grow, a `Shelf` has only a few open. What can't be read is skipped and counted in
+    `damaged`.
     """
 
-    def __init__(self, base_dir: Path, path: Path) -> None:
+    def __init__(self, base_dir: Path, path: Path, shelf: Shelf | None = None) -> None:
         self.path = path
         self.is_packed = path.suffix == ".gz"
         self.damaged = 0
         self.end = 0
         """Where the line that was given last ends, `NOWHERE` if reading can't go on from there."""
         self._lock = base_dir / layout.lock_file()
-        self._unpacked = Unpacked(path) if self.is_packed else None
-        self._file = io.BufferedReader(self._unpacked or path.open("rb", buffering=0), _BLOCK)
+        self._unpacked: Unpacked | None = None
+        self._shelf = shelf
+        self._opened = self._open(path) if shelf is None else None
+        self._state = path.stat() if shelf is not None else None
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; one of the archive is opened again when it is read."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
     def state(self) -> os.stat_result:
         """Give the state of the file, wherever it has been moved."""
-        return os.fstat(self._file.fileno())
+        return self._state or os.fstat(self._file.fileno())
 
     def forwards(self, start: int = 0) -> Iterator[bytes]:
         """Give the lines as they stand in the file, from `start`, an offset that was an `end`."""
@@ -91,6 +111,25 @@ class Lines:
         """Give what stands between two offsets."""
         self._seek(start)
         return self._file.read(stop - start)
+
+    @property
+    def _file(self) -> IO[bytes]:
+        if self._opened is None:
+            self._opened = self._open_archived()
+            if self._shelf is not None:
+                self._shelf.take(self)
+        return self._opened
+
+    def _open_archived(self) -> IO[bytes]:
+        for path in (self.path, self.path.with_suffix(".json.gz")):  # it may have been compressed meanwhile
+            with suppress(FileNotFoundError):
+                return self._open(path)
+        return io.BytesIO()  # or deleted
+
+    def _open(self, path: Path) -> IO[bytes]:
+        self.is_packed = path.suffix == ".gz"
+        self._unpacked = Unpacked(path) if self.is_packed else None
+        return io.BufferedReader(self._unpacked or path.open("rb", buffering=0), _BLOCK)
 
     def _is_by_line(self) -> bool:
         """Say whether each record has a line for itself, as we write them, judging by the first."""
@@ -154,18 +193,19 @@ class Lines:
     @contextmanager
     def _quiet(self) -> Iterator[None]:
         """Keep writers out, if there are any and that can be had."""
-        from .lock import locked  # a command that only reads has no time for what it imports
+        from .lock import is_held_here, locked  # a command that only reads has no time for what it imports
 
         with ExitStack() as stack:
-            if self._lock.exists() and not self.is_packed:
+            if self._lock.exists() and not self.is_packed and not is_held_here():
                 with suppress(OSError):
                     stack.enter_context(locked(self._lock, _WAIT))
             yield
 
     def _seek(self, position: int) -> int:
         """Go to a position, with nothing read before in mind; gives how large the file is at this moment."""
-        size = sys.maxsize if self.is_packed else self._file.seek(0, os.SEEK_END)
-        self._file.seek(position)
+        file = self._file
+        size = sys.maxsize if self.is_packed else file.seek(0, os.SEEK_END)
+        file.seek(position)
         return size
 
     @contextmanager

@@ -7,7 +7,6 @@ All of it happens under the folder's lock.
 
 from __future__ import annotations
 
-import gzip
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import IO
 from ... import jsontext
 from . import arrays, disk, layout
 from .arrays import Record
+from .catalog import Catalog
 from .fold import identity
 from .lock import hold, let_go
 from .writer import FileWriter
@@ -137,7 +137,8 @@ def _written(writer: FileWriter, records: Sequence[Record], calls: Path) -> Iter
     for key, paths in places.items():
         for path in paths:
             wanted.setdefault(path, set()).add(key.encode())
-    stages = {path: _stages_in(writer.base_dir, path, keys, calls) for path, keys in wanted.items()}
+    catalog = Catalog(writer.base_dir)
+    stages = {path: _stages_in(catalog, path, keys, calls) for path, keys in wanted.items()}
     missing: dict[Path, list[bytes]] = {}
     for record in records:
         key, first = record["id"].encode(), places[record["id"]][0]
@@ -154,25 +155,17 @@ def _places(record: Record) -> tuple[Path, ...]:
     return layout.files(record.get("session_id"), str(record["timestamp"])[:10], True)
 
 
-def _stages_in(base_dir: Path, path: Path, ids: set[bytes], calls: Path) -> dict[bytes, str]:
+def _stages_in(catalog: Catalog, path: Path, ids: set[bytes], calls: Path) -> dict[bytes, str]:
     """Give the stages of records in a file, and in what has been archived of it since the list was written."""
-    since = calls.stat().st_mtime - 60
-    archived = (base_dir / layout.ARCHIVE).glob(f"{layout.archive_file(path, '*').name.removesuffix('.gz')}*")
+    since, live = calls.stat().st_mtime - 60, catalog.base_dir / path
     found: dict[bytes, str] = {}
-    for file in (base_dir / path, *(file for file in archived if file.stat().st_mtime >= since)):
-        with suppress(FileNotFoundError):
-            for line in _lines_of(file):
-                name = identity(line)
-                if name in ids and name not in found:
-                    found[name] = str(((arrays.record(line) or {}).get("metadata") or {}).get("stage", ""))
+    with catalog.opened(path) as files:
+        new = (lines for lines in reversed(files) if lines.path == live or lines.state().st_mtime >= since)
+        for line in (line for lines in new for line in lines.backwards()):
+            name = identity(line)
+            if name in ids and name not in found:
+                found[name] = str(((arrays.record(line) or {}).get("metadata") or {}).get("stage", ""))
     return found
-
-
-def _lines_of(file: Path) -> Iterator[bytes]:
-    """Give a file's lines, the last one first."""
-    if file.suffix == ".gz":
-        return reversed(gzip.decompress(file.read_bytes()).split(b"\n"))
-    return arrays.lines_backwards(file)
 
 
 def _show(writer: FileWriter, settled: dict[str, Record]) -> None:

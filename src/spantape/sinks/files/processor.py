@@ -35,6 +35,8 @@ class Condition(NamedTuple):
     """How often a call found the buffer full, so that its own thread wrote."""
     write_errors: int
     """How often a file could not be written to; each is tried again."""
+    last_error: str | None
+    """Why the last write failed; None when it did not."""
     lost: int
     """Records that could not be written in the end."""
     last_flush: float | None
@@ -114,6 +116,7 @@ class FileSpanProcessor(SpanProcessor):
             buffered_bytes=buffer.bytes + writer.weight,
             backpressure_count=self._background.backpressure,
             write_errors=writer.errors,
+            last_error=writer.last_error,
             lost=self.lost,
             last_flush=self._background.last_flush,
             oldest_unflushed_age=max(0.0, time.monotonic() - min(waiting)) if waiting else None,

@@ -42,6 +42,8 @@ class FileWriter:
         chosen = settings or Settings()
         self.base_dir = Path(base_dir).absolute()
         self.lost = self.errors = self.rotations = 0
+        self.last_error: str | None = None
+        """Why what waits is not written; None when nothing is in its way."""
         self._most_bytes, self._max_file_size = chosen.buffer_bytes, chosen.max_file_size
         self._sync: disk.Sync = os.fsync if chosen.durable else disk.no_sync
         self._lock = self.base_dir / layout.lock_file()
@@ -84,11 +86,11 @@ class FileWriter:
                     while self._incoming:
                         self._write()
             except OSError as error:
-                self.excuse(error)
+                self._failed(error)
                 self._keep_some()
         if self._waits():
             return False
-        self.since = None
+        self.since = self.last_error = None
         return True
 
     @contextmanager
@@ -177,9 +179,13 @@ class FileWriter:
         try:
             self.append(path, lines)
         except OSError as error:
-            self.excuse(error)
+            self._failed(error)
             return False
         return True
+
+    def _failed(self, error: OSError) -> None:
+        self.last_error = str(error)
+        self.excuse(error)
 
     def _place(self, path: Path) -> str:
         """Give where a file is, as text: to make a path anew each time costs as much as to write to it."""
