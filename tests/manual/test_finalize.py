@@ -306,3 +306,27 @@ def test_a_session_counts_a_call_of_langchain_once(recorded: Recorded, server: S
         (RunnableLambda(str.upper) | model).invoke("hi")
     assert session.summary["total_api_calls"] == 1
     assert session.summary["total_tokens"]
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_record_that_can_not_be_read_at_this_moment(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture, comes_back: bool
+) -> None:
+    """What is learned of it waits, or is counted as lost in the end."""
+    with spantape.call(model="small-1", session_id="5") as call:
+        call.finish("Hi!")
+    assert spantape.flush()
+    (file,) = (recorded.base_dir / "by_session" / "session_5").iterdir()
+    file.rename(aside := file.with_name("aside"))
+    file.mkdir()
+    assert spantape.finalize(call.id, message_id=12) == call.id
+    assert not spantape.flush(0.5)
+    health = spantape.recordings(recorded.base_dir).get_health_status()
+    assert (health["status"], health["lost"], file.name in health["last_error"]) == ("degraded", 0, True)
+    if not comes_back:
+        spantape.uninstrument()
+        assert "spantape lost 1 records" in caplog.text
+        return
+    file.rmdir()
+    aside.rename(file)
+    assert recorded.record["message_id"] == 12

@@ -106,12 +106,17 @@ class FileSpanExporter(SpanExporter):
 
     def shutdown(self) -> None:
         """Write what waits; an export after this still writes."""
-        if not self.writer.flush():
-            self.writer.give_up()
+        if not self.force_flush():
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Count what still waits as lost, at the very end."""
+        self.writer.give_up(len(self._amendments))
+        self._amendments.clear()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Write what waits."""
-        return self.writer.flush(timeout_millis / 1000)
+        return self.write(deque(), timeout_millis / 1000)
 
     @property
     def lost(self) -> int:
@@ -143,13 +148,23 @@ class FileSpanExporter(SpanExporter):
         """Write amended records behind those of the calls, which have to be on disk to be found."""
         written = True
         while written and self._amendments:
-            amendment = self._amendments.popleft()
-            with guard:
-                record = self._amender.amended(amendment)
-                if record is not None:
-                    self.writer.put(jsontext.dumps(self.seal(record)), paths(record))
-            written = self.writer.flush(timeout)
+            written = self._is_put(self._amendments.popleft()) and self.writer.flush(timeout)
         return written
+
+    def _is_put(self, amendment: Amendment) -> bool:
+        """Put the record as it is from now on; False when the call's own can't be read at this moment."""
+        with guard:
+            try:
+                record = self._amender.amended(amendment)
+            except OSError as error:
+                self._amendments.appendleft(amendment)
+                self.writer.failed(error)
+                return False
+            if record is not None:
+                self.writer.put(jsontext.dumps(self.seal(record)), paths(record))
+            return True
+        self._unmade += 1
+        return True
 
 
 def paths(record: Record) -> tuple[Path, ...]:

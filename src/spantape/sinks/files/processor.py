@@ -100,7 +100,7 @@ class FileSpanProcessor(SpanProcessor):
         written = self._background.close()
         self._background.beat()
         if not written:
-            self._exporter.writer.give_up()
+            self._exporter.give_up()
 
     @property
     def lost(self) -> int:

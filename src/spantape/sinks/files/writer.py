@@ -86,7 +86,7 @@ class FileWriter:
                     while self._incoming:
                         self._write()
             except OSError as error:
-                self._failed(error)
+                self.failed(error)
                 self._keep_some()
         if self._waits():
             return False
@@ -119,10 +119,15 @@ class FileWriter:
         if not end:
             self.replace(path, lines, self._sync)
 
-    def give_up(self) -> None:
-        """Count what still waits as lost, at the very end."""
-        self._lose(len(self._unwritten) + len(self._incoming))
+    def give_up(self, more: int = 0) -> None:
+        """Count what still waits as lost, at the very end, with `more` that was to come."""
+        self._lose(len(self._unwritten) + len(self._incoming) + more)
         self._begin()
+
+    def failed(self, error: OSError) -> None:
+        """Say why what waits is not written."""
+        self.last_error = str(error)
+        self.excuse(error)
 
     def excuse(self, error: OSError) -> None:
         """Say once why something is not written."""
@@ -179,13 +184,9 @@ class FileWriter:
         try:
             self.append(path, lines)
         except OSError as error:
-            self._failed(error)
+            self.failed(error)
             return False
         return True
-
-    def _failed(self, error: OSError) -> None:
-        self.last_error = str(error)
-        self.excuse(error)
 
     def _place(self, path: Path) -> str:
         """Give where a file is, as text: to make a path anew each time costs as much as to write to it."""
