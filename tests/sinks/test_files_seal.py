@@ -133,6 +133,25 @@ def test_keys_that_follow_one_another(sealed: Tape) -> None:
         reader(sealed.base_dir, KEY).get_session_interactions("5")
 
 
+def test_what_is_not_asked_for_needs_no_key(sealed: Tape) -> None:
+    sealed.call("5", "one", error="Oops")
+    sealed.flush()
+    newer = Tape(sealed.base_dir, encryption_key=OTHER)
+    newer.call("5", "two")
+    running = newer.start("5", "three")
+    newer.flush()
+    (old, new) = spantape.recordings(sealed.base_dir).get_session_interactions("5")
+
+    recordings = reader(sealed.base_dir, OTHER)
+    assert [one["prompt"] for one in recordings.get_running_interactions()] == ["three"]
+    assert [recordings.get(name)["prompt"] for name in ("last", new["id"], new["id"][:12])] == ["two"] * 3
+    assert reader(sealed.base_dir, KEY).get("err")["prompt"] == reader(sealed.base_dir, KEY).get("last~1")["prompt"]
+    with pytest.raises(SealError, match=old["id"]):
+        recordings.get(old["id"])
+    running.end()
+    newer.close()
+
+
 def test_words_are_found_in_what_is_sealed(sealed: Tape) -> None:
     sealed.call("5", SECRET)
     sealed.call("5", "nothing")

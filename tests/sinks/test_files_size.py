@@ -228,6 +228,8 @@ def test_damage_in_the_middle(base_dir: Path, recordings: Recordings) -> None:
     assert names(recordings.iter_all()) == ["a", "b", "d", "e"]
     assert names(recordings.get_latest_interactions()) == ["e", "d", "b", "a"]
     assert recordings.damaged == 1
+    assert names(recordings.get_latest_interactions(1)) == ["e"]  # which says nothing of the rest
+    assert recordings.damaged == 1
 
 
 @pytest.mark.parametrize("form", [{"indent": 2}, {"separators": (",", ":")}, {"ensure_ascii": True}])

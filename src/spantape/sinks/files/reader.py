@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .backup import Backup
 
 Condition: TypeAlias = Callable[[], Mapping[str, Json] | None]
-Watch: TypeAlias = Callable[[Iterable[bytes]], Iterable[bytes]]
+Change: TypeAlias = Callable[[Iterable[bytes]], Iterable[bytes]]
 
 _ALL = Filter()
 _DAY = timedelta(days=1)
@@ -46,7 +46,8 @@ class Recordings:
     def __init__(self, base_dir: Path, condition: Condition = lambda: None, settings: Settings | None = None) -> None:
         self.base_dir = Path(base_dir)
         self._open = opening(settings or Settings())
-        self._opened_lines = opening_lines(settings or Settings())
+        self._open_lines: Change = opening_lines(settings or Settings())
+        self._watch: Change = iter
         self._condition = condition
         self._catalog = Catalog(self.base_dir)
         self._summaries = Summaries(self._catalog)
@@ -57,10 +58,9 @@ class Recordings:
         """How much could not be read in the files that were read so far."""
         return sum(self._damaged.values())
 
-    def watch(self, watch: Watch) -> None:
+    def watch(self, watch: Change) -> None:
         """Have the lines of each file that is read from now on pass through `watch`, which gives them on."""
-        opened = self._opened_lines
-        self._opened_lines = lambda lines: opened(watch(lines))
+        self._watch = watch
 
     def size(self, where: Filter = _ALL) -> int:
         """Give about how many bytes there are to read for such calls."""
@@ -97,8 +97,7 @@ class Recordings:
 
     def iter_latest(self, where: Filter = _ALL) -> Iterator[Record]:
         """Give the calls that were recorded last, the newest first, reading no more than is asked for."""
-        for path in reversed(_between(self._catalog.dates(), where)):
-            yield from self._backwards(path, where)
+        return self._latest(where, self._open_lines)
 
     def get_session_interactions(self, session_id: str | int | None, date: str | None = None) -> list[Record]:
         """Give a session's calls, oldest first, of all days or of one (YYYY-MM-DD)."""
@@ -118,8 +117,7 @@ class Recordings:
 
     def get_running_interactions(self) -> list[Record]:
         """Give the calls that run at this moment (their content shortened), oldest first."""
-        self._settle()
-        return sorted(filter(_runs, self._read([layout.latest_file()], _ALL)), key=_when)
+        return list(map(self._open, self._running()))
 
     def reprice(self, records: Iterable[Record] | None = None, **settings: Any) -> Repricing:
         """Price calls anew (all, unless `records` are given), each at its own time, and tell the difference.
@@ -141,7 +139,8 @@ class Recordings:
         Raises:
             QueryError: More than one id begins so, or none of the newest 4 GB.
         """
-        found = search.find(self._catalog, name, self.iter_latest, self.get_running_interactions)
+        # As they are on disk: those that are not asked for may be encrypted with a key that is not there.
+        found = search.find(self._catalog, name, lambda where: self._latest(where, iter), self._running)
         return None if found is None else self._open(found)
 
     def get_statistics(self, where: Filter = _ALL) -> dict[str, Json]:
@@ -178,23 +177,33 @@ class Recordings:
                 tally.add(counts, tally.facts(record))
             yield path.name[:10], counts
 
+    def _running(self) -> list[Record]:
+        self._settle()
+        with self._opened(layout.latest_file()) as files:
+            return sorted(filter(_runs, _ALL.read(self._watch(folded(files)))), key=_when)
+
     def _read(self, paths: Iterable[Path], where: Filter) -> Iterator[Record]:
         for path in _between(paths, where):
             with self._opened(path) as files:
-                yield from where.read(self._opened_lines(folded(files)))
+                yield from where.read(self._open_lines(self._watch(folded(files))))
 
-    def _backwards(self, path: Path, where: Filter) -> Iterator[Record]:
-        with self._opened(path) as files:
-            lines = chain.from_iterable(file.backwards() for file in reversed(files))
-            yield from where.read(self._opened_lines(_newest(lines)))
+    def _latest(self, where: Filter, opened: Change) -> Iterator[Record]:
+        for path in reversed(_between(self._catalog.dates(), where)):
+            with self._opened(path) as files:
+                lines = chain.from_iterable(file.backwards() for file in reversed(files))
+                yield from where.read(opened(self._watch(_newest(lines))))
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[list[Lines]]:
         with self._catalog.opened(path) as files:
+            is_whole = False
             try:
                 yield files
+                is_whole = True
             finally:
-                self._damaged.update({lines.path: lines.damaged for lines in files})
+                for lines in files:  # of which a part was read, that tells nothing of the rest
+                    known = 0 if is_whole else self._damaged.get(lines.path, 0)
+                    self._damaged[lines.path] = max(known, lines.damaged)
 
 
 def _newest(lines: Iterable[bytes]) -> Iterator[bytes]:
