@@ -41,6 +41,8 @@ class Received:
         self.headers: list[dict[str, str]] = []
         self.judge: Callable[[bytes], int] = lambda request: 200
         """Gives the HTTP status code to answer a request with; over gRPC, what stands for it there."""
+        self.rejects: int = 0
+        """How many spans of each request to reject, taking the others."""
         self.refused: list[int] = []
         """How large the requests were that were not taken."""
 
@@ -56,7 +58,7 @@ class Received:
             resource = attributes(group.resource.attributes)
             for scope in group.scope_spans:
                 self.spans += [flat(span) | {"resource": resource, "scope": scope.scope.name} for span in scope.spans]
-        return ExportTraceServiceResponse()
+        return ExportTraceServiceResponse(partial_success={"rejected_spans": self.rejects})
 
     @property
     def ours(self) -> list[dict[str, Any]]:

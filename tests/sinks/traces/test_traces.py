@@ -197,6 +197,16 @@ def test_what_is_refused_for_good_is_not_sent_again(
     assert spantape.push(receiver.url) == (0, 0, 0)
 
 
+def test_what_is_refused_of_a_request_is_told(server: ScriptedServer, receiver: Received) -> None:
+    spantape.instrument(base_dir="records", traces=True, flush_interval=3600)  # all in one request
+    for _ in range(3):
+        call(server)
+    assert spantape.flush()
+    receiver.rejects = 2
+    assert spantape.push(receiver.url) == (1, 2, 0)
+    assert spantape.push(receiver.url) == (0, 0, 0)
+
+
 def test_an_answer_that_never_came_is_taken_as_sent(memory: InMemorySpanExporter, server: ScriptedServer) -> None:
     call(server)
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.client
 import os
 import ssl
+from contextlib import suppress
 from urllib.parse import urlsplit
 
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.util.re import parse_env_headers
 
 from ...errors import PushError
@@ -36,13 +39,16 @@ class Post:
             **parse_env_headers(_variable("HEADERS"), liberal=True),
         }
 
-    def __call__(self, data: bytes) -> None:
-        """Send a request; raises `Refused`, `NotTaken`, and `PushError` when it is not known what became of it."""
+    def __call__(self, data: bytes) -> int:
+        """Send a request; gives how many of its spans were refused all the same.
+
+        Raises `Refused`, `NotTaken`, and `PushError` when it is not known what became of it.
+        """
         connection = self._connected()
         try:
             connection.request("POST", self._parts.path, data, self._headers)
             answer = connection.getresponse()
-            answer.read()
+            said = answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise PushError(
                 f"{self.address} did not answer as OTLP over HTTP does, whose usual port is 4318 "
@@ -54,6 +60,7 @@ class Post:
             raise Refused(f"HTTP {answer.status}")
         if answer.status >= 300:
             raise NotTaken(f"HTTP {answer.status} {answer.reason}")
+        return _refused_in(said)
 
     def _connected(self) -> http.client.HTTPConnection:
         host, port = self._parts.hostname or "", self._parts.port
@@ -66,6 +73,12 @@ class Post:
         except OSError as error:
             raise NotTaken(f"{type(error).__name__}: {error}") from error
         return connection
+
+
+def _refused_in(said: bytes) -> int:
+    with suppress(DecodeError):  # it may answer in JSON, or whatever
+        return ExportTraceServiceResponse.FromString(said).partial_success.rejected_spans
+    return 0
 
 
 def _variable(name: str) -> str:

@@ -64,10 +64,10 @@ def _sent(done: Pushed, line: Line, post: Post, change: encoding.Change) -> Push
         return done._replace(damaged=done.damaged + 1)
     count = _count(request)
     try:
-        post(request.SerializeToString())
+        refused = min(count, post(request.SerializeToString()))
     except Refused:
-        return done._replace(refused=done.refused + count)
-    return done._replace(sent=done.sent + count)
+        refused = count
+    return done._replace(sent=done.sent + count - refused, refused=done.refused + refused)
 
 
 def _lines(folder: Path, start_of: Callable[[str], int]) -> Iterator[Line]:
