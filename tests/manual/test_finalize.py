@@ -277,6 +277,14 @@ def test_an_exporter_alone_writes_amendments(server: ScriptedServer, tmp_path: P
     assert [one["message_id"] for one in spantape.recordings(tmp_path / "records").get_latest_interactions()] == [7]
 
 
+@pytest.mark.parametrize("metadata", ["a text", {1: 2}, [3]])
+def test_metadata_that_is_none_costs_nothing_else(recorded: Recorded, metadata: Any) -> None:
+    with spantape.call(model="small-1", messages="Hi", metadata=metadata) as call:
+        call.finish("Hello")
+    spantape.finalize(call.id, message_id=12, metadata=metadata)
+    assert (recorded.record["message_id"], recorded.record["prompt"]) == (12, "Hi")
+
+
 def test_the_newest_are_known_and_older_ones_are_found(
     recorded: Recorded, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,21 @@ def test_a_failure(recorded: Recorded) -> None:
     assert spantape.recordings(recorded.base_dir).get_error_interactions() == [found]
 
 
+def test_what_is_told_in_other_forms_costs_no_record(recorded: Recorded) -> None:
+    told = SimpleNamespace(response_time_ms=28909, retries=1)
+    record(None, response="x", performance_metrics=told)
+    spantape.record_llm_interaction(5, "r", "p", "a", metadata={7: "seven", "stage": "completed"})  # type: ignore[arg-type]
+    spantape.record_llm_interaction(5, "r", "p", {"answer": [42, "好"]}, metadata="a text")
+    spantape.record_llm_interaction(5, "r", "p", None, False, error_message=ValueError("boom"))
+    spantape.record_llm_interaction(5, "r", "p", None, False, error_message={"code": 7})
+    first, second, third, fourth, fifth = recorded.records
+    assert (first["performance_metrics"]["response_time_ms"], first["performance_metrics"]["retries"]) == (28909, 1)
+    assert second["metadata"] == {"stage": "completed", "7": "seven"}
+    assert (third["response"], third["success"]) == ('{"answer":[42,"好"]}', True)
+    assert (fourth["error_message"], fourth["error"]["type"]) == ("boom", "ValueError")
+    assert (fifth["error_message"], fifth["success"]) == ('{"code":7}', False)
+
+
 def test_what_is_only_finalized_is_one_record(recorded: Recorded) -> None:
     record("finalized", response="好", message_id=3)
     assert (recorded.record["metadata"]["stage"], recorded.record["message_id"]) == ("finalized", 3)

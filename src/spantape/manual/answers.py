@@ -10,6 +10,7 @@ from ..instrumentors._endpoint import Endpoint
 from ..instrumentors._mapping import fields, items, plain, text, whole
 from ..instrumentors.openai import chat
 from ..jsontext import Json
+from ..jsontext import text as dumped
 
 _ROLES = {"human": "user", "ai": "assistant"}  # LangChain's words
 _REASONS = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
@@ -40,6 +41,18 @@ def answered(response: object, usage: object, more: Mapping[str, Any]) -> dict[s
     named = {name: body.get(name) or plain(view.get(name)) for name in ("id", "model")}
     told = plain(usage) if usage is not None else plain(view.get("usage") or view.get("usage_metadata"))
     return body | named | {"usage": _whole_usage(fields(told))} | {name: plain(value) for name, value in more.items()}
+
+
+def told(response: object, usage: object) -> dict[str, Json]:
+    """Give the body of a response of which nothing is told but what was said: JSON is said as its text."""
+    body, said = answered(response, usage, {}), plain(response)
+    return answered(dumped(said), usage, {}) if "choices" not in body and said is not None else body
+
+
+def named(given: object) -> dict[str, Any]:
+    """Give what has a name in a mapping or an object; what has none costs nothing but itself."""
+    found = fields(given) or getattr(given, "__dict__", {})
+    return {str(name): value for name, value in found.items()}
 
 
 def _message(message: object) -> Json:

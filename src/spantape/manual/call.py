@@ -99,7 +99,7 @@ def opened(asked: Mapping[str, Any], ago: float = 0.0) -> Call | None:
     given = {"messages": None, "operation": "chat", **asked}
     provider, model, messages, operation = (given.pop(name) for name in ("provider", "model", "messages", "operation"))
     whose = {name: given.pop(name) for name in _WHOSE & given.keys()}
-    metadata = given.pop("metadata", None) or {}
+    metadata = answers.named(given.pop("metadata", None))
     used(*filter(None, [secret(given.pop("api_key", None))]))
     body = answers.asked(model, messages, given)
     began = time.time_ns() - int(ago * 1e9) if ago else None

@@ -17,6 +17,7 @@ from ..jsontext import whole
 from ..moments import local
 from ..opening import Opening
 from ..record import id_of
+from .answers import named
 from .desk import Desk, desk
 
 NAME = "finalize"
@@ -50,7 +51,7 @@ def finalize(response_or_id: Any, message_id: int | str | None = None, **fields:
 def amend(here: Desk, ref: Ref, fields: Mapping[str, Any]) -> None:
     """Tell what is known now of a call, by a span that links to the call's."""
     given = dict(fields)
-    message_id, metadata = given.pop("message_id", None), given.pop("metadata", None) or {}
+    message_id, metadata = given.pop("message_id", None), named(given.pop("metadata", None))
     given.pop("session_id", None)  # where a record is does not change
     attributes = {
         **session(**{**metadata, **given}).belonging.attributes(),

@@ -13,7 +13,7 @@ from ..amendment import FINALIZED
 from ..context import Belonging, current
 from ..guard import guard
 from ..instrumentors._call import ABANDONED, Call
-from ..instrumentors._failure import failure_told
+from ..instrumentors._failure import failure, failure_told
 from ..instrumentors._ledger import Ref
 from ..instrumentors._mapping import number
 from ..jsontext import Json, dumps, text
@@ -64,10 +64,12 @@ def record_llm_interaction(
     """
     with guard:
         given = {"session_id": session_id, "role_name": role_name, "prompt": prompt, **details}
-        metadata = dict(given.pop("metadata", None) or {})
+        metadata = answers.named(given.pop("metadata", None))
         stage = metadata.pop("stage", None) or "completed"
         others = {name: given.pop(name) for name in given.keys() - _KNOWN}
+        metrics = answers.named(given.get("performance_metrics"))
         told = {**given, "response": response, "success": success, "metadata": {**others, **metadata}}
+        told["performance_metrics"] = metrics
         ref = _STAGES.get(str(stage), _complete)(_key(given), told)
         return id_of(ref.context) if ref is not None else None
     return None
@@ -91,7 +93,7 @@ def _complete(key: Key, told: Told, stage: str | None = None) -> Ref | None:
         return None
     with guard:
         begun.call.note({semconv.STAGE: stage, **_learned(told, begun)})
-        begun.call.answered(answers.answered(told["response"] or None, told.get("usage"), {}))
+        begun.call.answered(answers.told(told["response"] or None, told.get("usage")))
     begun.call.end()
     _ended[key] = ref = begun.call.ref()
     if len(_ended) > _MOST:
@@ -127,7 +129,7 @@ def _open(key: Key, told: Told, *, is_over: bool = False) -> Begun | None:
     asked = {name: value for name, value in told.items() if name in _ASKED}
     metadata = {**current().metadata, **told["metadata"]}
     whole = {"provider": None, "model": None, **asked, "messages": told["prompt"], "metadata": metadata}
-    milliseconds = number((told.get("performance_metrics") or {}).get("response_time_ms"))
+    milliseconds = number(told["performance_metrics"].get("response_time_ms"))
     call = opened(whole, (milliseconds or 0.0) / 1000)
     # Told when it is over, a call took as long as is said: the time until here says nothing.
     return None if call is None else Begun(key, call, metadata, {"response_time_ms": None} if is_over else {})
@@ -135,8 +137,8 @@ def _open(key: Key, told: Told, *, is_over: bool = False) -> Begun | None:
 
 def _learned(told: Told, begun: Begun) -> dict[str, Json]:
     """Give what may have come with the end only."""
-    failed = {} if told["success"] else failure_told({"message": told.get("error_message")})
-    metrics = {**begun.metrics, **(told.get("performance_metrics") or {})}
+    failed = {} if told["success"] else _failed(told.get("error_message"))
+    metrics = {**begun.metrics, **told["performance_metrics"]}
     return {
         semconv.PROVIDER: told.get("provider"),
         semconv.REQUEST_MODEL: told.get("model"),
@@ -145,3 +147,9 @@ def _learned(told: Told, begun: Begun) -> dict[str, Json]:
         semconv.METADATA: {**begun.metadata, **told["metadata"]} or None,
         **failed,
     }
+
+
+def _failed(error: object) -> dict[str, Json]:
+    if isinstance(error, BaseException):
+        return failure(error)
+    return failure_told({"message": error if error is None or isinstance(error, str) else text(error)})
