@@ -7,7 +7,7 @@ import pickle
 import sys
 import time
 from dataclasses import fields
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -195,6 +195,21 @@ def test_a_text_is_found_wherever_it_stands(before: str, sought: str, after: str
 def test_what_can_not_be_understood(given: dict[str, str], complaint: str) -> None:
     with pytest.raises(QueryError, match=complaint):
         Filter.parse(**given)
+
+
+@pytest.mark.parametrize(
+    "given", [{"since": "2h"}, {"until": date(2026, 11, 21)}, {"min_latency": "5"}, {"tags": "a=b"}, {"model": ["a"]}]
+)
+def test_a_value_of_another_kind(given: dict[str, Any]) -> None:
+    (name,) = given
+    with pytest.raises(QueryError, match=f"^{name} is .* Filter.parse\\({name}=…\\) reads strings"):
+        Filter(**given)
+
+
+def test_numbers_for_names() -> None:
+    record = {"session_id": "5", "user_id": 7, "prompt": "call 911", "trace_id": "12ab"}
+    assert matches(Filter(session=5, user=7, text=911, trace=12), record)  # type: ignore[arg-type]
+    assert not matches(Filter(session=6), record)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -72,6 +72,10 @@ class Filter:
         return cls(**values)
 
     def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value, kinds = getattr(self, name), _KINDS.get(name, (str, int))
+            if value is not None and not isinstance(value, kinds):
+                raise QueryError(f"{name} is {value!r}, no {kinds[0].__name__}: Filter.parse({name}=…) reads strings")
         _ = self._tests  # says at once what can't be understood
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -109,8 +113,8 @@ class Filter:
     def _clues(self) -> tuple[Clue, ...]:
         exact = [self.model, self.provider, self.operation, self.user, self.session, self.agent, self.trace]
         exact += [self.error_type, *(part for tag in self.tags for part in tag)]
-        found = [_clue(value, exactly=True) for value in exact if value]
-        return tuple(clue for clue in [*found, _clue(self.text or "", exactly=False)] if clue is not None)
+        found = [_clue(str(value), exactly=True) for value in exact if value]
+        return tuple(clue for clue in [*found, _clue(str(self.text or ""), exactly=False)] if clue is not None)
 
 
 def status(record: Record) -> str:
@@ -140,11 +144,11 @@ def _has_status(wanted: str) -> Test:
 
 
 def _is(*places: tuple[str, ...]) -> Callable[[str], Test]:
-    return lambda wanted: lambda record: any(_text(_at(record, *place)) == wanted for place in places)
+    return lambda wanted: lambda record: any(_text(_at(record, *place)) == str(wanted) for place in places)
 
 
 def _begins(wanted: str) -> Test:
-    return lambda record: _text(record.get("trace_id")).startswith(wanted)
+    return lambda record: _text(record.get("trace_id")).startswith(str(wanted))
 
 
 def _since(moment: datetime) -> Test:
@@ -168,7 +172,7 @@ def _has_tags(tags: tuple[tuple[str, str], ...]) -> Test:
 
 
 def _says(text: str) -> Test:
-    wanted = text.lower()
+    wanted = str(text).lower()
     return lambda record: any(wanted in said.lower() for key in _SAID for said in _texts(record.get(key)))
 
 
@@ -259,6 +263,11 @@ _LATENCY = (("timing", "duration_ms"), ("performance_metrics", "response_time_ms
 _COST, _TOKENS = (("cost", "total"),), (("usage", "total_tokens"),)
 _NUMBERS = frozenset({int, float})
 _OUTCOMES: dict[Json, str] = {True: "success", False: "failed"}
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("since", "until"), (datetime,)),
+    **dict.fromkeys(("min_latency", "min_cost", "min_tokens"), (float, int)),
+    "tags": (tuple,),
+}
 _MEANT = {"ok": {"success"}, "error": {"failed", "timeout", "cancelled", "interrupted"}}
 _ALIASES = {"op": "operation", "error": "error_type", "q": "text", "tag": "tags"}
 _READ: dict[str, Callable[[str], Any]] = {

@@ -270,6 +270,19 @@ def test_what_is_no_number(recordings: Recordings, wrong: Any) -> None:
         recordings.get_error_interactions(days=wrong)
 
 
+@pytest.mark.parametrize("wrong", [None, "error", {"status": "error"}])
+def test_what_is_no_filter(recordings: Recordings, wrong: Any) -> None:
+    for ask in (recordings.iter_all, recordings.iter_latest, recordings.get_statistics, recordings.size):
+        with pytest.raises(QueryError, match="where is .*: give a Filter"):
+            list(ask(wrong))
+
+
+@pytest.mark.parametrize("wrong", [None, 5, ""])
+def test_what_is_no_id(recordings: Recordings, wrong: Any) -> None:
+    with pytest.raises(QueryError, match="id: give one, or how it begins"):
+        recordings.get(wrong)
+
+
 def test_what_is_no_date(recordings: Recordings) -> None:
     with pytest.raises(QueryError):
         recordings.get_date_interactions("yesterday")

@@ -30,8 +30,8 @@ class Background(Generic[T]):
     written. While it is not, it is called again, with an empty batch if need be, after pauses that double up to half a
     minute. Bounded: while the buffer is full, whoever puts writes, counted in `backpressure`; where a write hangs, the
     oldest of what is more than may ever wait go, counted in `lost`. `pulse(now)` is called every 0.2 s while it gives
-    True, and with True by those who can't wait. What is there before a fork is written before it, or else by the parent: a forked child starts
-    empty, after `forget()`.
+    True, and with True by those who can't wait. What is there before a fork is written before it, or else by the
+    parent: a forked child starts empty, after `forget()`.
     """
 
     _thread: threading.Thread | None

@@ -226,6 +226,8 @@ def _bytes(file: Path) -> int:
 
 def _between(paths: Iterable[Path], where: Filter) -> list[Path]:
     """Give the files that may have calls of the time that is asked for, wherever on earth they were named."""
+    if not isinstance(where, Filter):
+        raise QueryError(f"where is {where!r}: give a Filter, like Filter(status='error') or Filter.parse(since='2h')")
     first = _day(where.since, -_DAY) if where.since else ""
     last = _day(where.until, _DAY) if where.until else "~"
     return [path for path in paths if first <= path.name[:10] <= last]

@@ -27,10 +27,11 @@ def find(
     running: Callable[[], Sequence[Record]],
 ) -> Record | None:
     """Give the call that is meant by `last`, `err`, `last~2`, an id, or how one begins; None when there is none."""
+    if not isinstance(name, str) or not name:
+        said = "an empty id" if name == "" else f"{name!r} is no id"
+        raise QueryError(f"{said}: give one, or how it begins, or `last`, `err`, `last~2` for two before the last")
     if recent := _RECENT.fullmatch(name):
         return next(islice(latest(_RECENTLY[recent[1]]), int(recent[2] or 0), None), None)
-    if not name:
-        raise QueryError("an empty id: give one, or how it begins, or `last`, `err`, `last~2` for two before the last")
     return _with_id(catalog, name, running())
 
 
