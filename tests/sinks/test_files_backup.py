@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sinks_tape import Tape, files, loaded, span_ids
@@ -14,6 +15,7 @@ from sinks_tree import DAY, append, by_date, by_session, compress, names, record
 
 import spantape
 from spantape import SpantapeError
+from spantape.sinks.files import backup as copies
 from spantape.sinks.files.backup import backup
 
 
@@ -166,3 +168,35 @@ def test_nothing_is_left_of_one_that_failed(base_dir: Path, target: Path) -> Non
         backup(base_dir, target)
     assert target.parent.read_text() == "in the way"
     assert sorted(path.name for path in target.parent.parent.iterdir()) == ["copies", "cwd", "records"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files can't be renamed there")
+@pytest.mark.parametrize("packed", [False, True])
+def test_of_one_moment_while_files_rotate(
+    base_dir: Path, target: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    """What comes after the moment is no part of it, wherever it goes."""
+    for path in (by_date(), by_session()):
+        write(base_dir / path, record("0"))
+        rotate(base_dir, path)
+        write(base_dir / path, record("a"))
+    growing = copies._growing
+
+    def after_more_came(*given: Any) -> Iterator[int]:
+        for path in (by_date(), by_session()):
+            append(base_dir / path, record("b"))
+        for name in "cd":
+            moved = rotate(base_dir, by_date())
+            if packed:
+                compress(moved)
+            write(base_dir / by_date(), record(name))
+        for archived in (base_dir / "archive").glob("*.json") if packed else ():
+            compress(archived)
+        return growing(*given)
+
+    monkeypatch.setattr(copies, "_growing", after_more_came)
+    backup(base_dir, target)
+    recordings = spantape.recordings(target)
+    assert names(recordings.iter_all()) == names(recordings.iter_session(5)) == ["0", "a"]
+    assert [names(loaded(target / path)) for path in (by_date(), by_session())] == [["a"], ["a"]]
+    assert len(files(base_dir)) + len(list(base_dir.rglob("*.gz"))) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import uuid
@@ -12,9 +13,11 @@ from typing import IO, NamedTuple
 
 from ...errors import SpantapeError
 from . import arrays, layout
+from .catalog import Catalog
 from .lock import locked
 
 _WAIT = 10.0
+_TRIES = 10
 _CHUNK = 1024 * 1024
 _GROWING = (layout.BY_SESSION, layout.BY_DATE, layout.ERRORS)
 
@@ -34,11 +37,19 @@ class _Mark(NamedTuple):
     end: int | None
 
 
+class _Moment(NamedTuple):
+    """What there was at the moment of the copy."""
+
+    marks: dict[Path, _Mark]
+    """The files that grow."""
+    others: list[Path]
+
+
 def backup(base_dir: Path, target: Path) -> Backup:
     """Copy what was recorded below `base_dir` into a new folder, which is there whole or not at all.
 
     Recording has to wait only while the ends of the files are looked up; files are copied up to there. What is moved to
-    the archive meanwhile is copied from there.
+    the archive meanwhile is copied from there, to where it was.
 
     Raises:
         SpantapeError: There is nothing to copy, or something at `target`, or it lies in what is to be copied.
@@ -48,7 +59,8 @@ def backup(base_dir: Path, target: Path) -> Backup:
     fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         fresh.mkdir(mode=0o700, parents=True)
-        copied = [*_growing(base_dir, fresh), *_others(base_dir, fresh)]
+        moment = _moment(base_dir)
+        copied = [*_growing(base_dir, fresh, moment), *_others(base_dir, fresh, moment)]
         if target.exists():  # an empty folder
             target.rmdir()
         fresh.replace(target)
@@ -66,36 +78,64 @@ def _refuse(base_dir: Path, target: Path) -> None:
         raise SpantapeError(f"{target} lies in the folder that is to be copied: give one outside {base_dir}")
 
 
-def _growing(base_dir: Path, fresh: Path) -> Iterator[int]:
-    for path, mark in _marks(base_dir).items():
-        with suppress(FileNotFoundError), (base_dir / path).open("rb") as source:
-            same = os.fstat(source.fileno()).st_ino == mark.file
-            with _private(fresh, path) as copy:
-                _copy_array(source, copy, mark.end if same else arrays.end_of(source.fileno()))
-            yield _finished(source, fresh / path)
-
-
-def _others(base_dir: Path, fresh: Path) -> Iterator[int]:
-    """Copy what is not appended to, and what was archived while the rest was copied."""
-    done: set[Path] = set()
-    while left := [path for path in _files(base_dir) if path.parts[0] not in _GROWING and path not in done]:
-        done.update(left)
-        for path in left:
-            with suppress(FileNotFoundError), (base_dir / path).open("rb") as source:
-                with _private(fresh, path) as copy:
-                    shutil.copyfileobj(source, copy, _CHUNK)
-                if path.parts[0] == layout.TRACES and path.suffix == ".jsonl":
-                    _end_with_a_line(fresh / path)
-                yield _finished(source, fresh / path)
-
-
-def _marks(base_dir: Path) -> dict[Path, _Mark]:
+def _moment(base_dir: Path) -> _Moment:
     with ExitStack() as stack:
         if (base_dir / layout.lock_file()).exists():
             with suppress(PermissionError):  # a copy that nobody can write to
                 stack.enter_context(locked(base_dir / layout.lock_file(), _WAIT))
-        growing = [path for path in _files(base_dir) if path.parts[0] in _GROWING]
-        return {path: mark for path in growing if (mark := _mark(base_dir / path))}
+        for _ in range(_TRIES):
+            files = _files(base_dir)
+            marks = {path: _mark(base_dir / path) for path in files if path.parts[0] in _GROWING}
+            if None not in marks.values():
+                break
+        known = {path: mark for path, mark in marks.items() if mark is not None}
+        return _Moment(known, [path for path in files if path.parts[0] not in _GROWING])
+
+
+def _growing(base_dir: Path, fresh: Path, moment: _Moment) -> Iterator[int]:
+    catalog, archived = Catalog(base_dir), {_stem(path) for path in moment.others}
+    for path, mark in moment.marks.items():
+        with suppress(FileNotFoundError):
+            source, end = _source(catalog, path, mark, archived)
+            with source:
+                with _private(fresh, path) as copy:
+                    _copy_array(source, copy, end)
+                yield _finished(source, fresh / path)
+
+
+def _source(catalog: Catalog, path: Path, mark: _Mark, archived: set[str]) -> tuple[IO[bytes], int | None]:
+    """Open a file wherever it is now, and say how far it is to be copied; raises `FileNotFoundError`."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):  # it is being moved, or compressed
+            moved = _moved(catalog, path, archived)
+            source = _opened(moved or catalog.base_dir / path)
+            if moved is not None:
+                return source, mark.end
+            if _moved(catalog, path, archived) is None:
+                same = os.fstat(source.fileno()).st_ino == mark.file  # else prompts and responses were removed from it
+                return source, mark.end if same else arrays.end_of(source.fileno())
+            source.close()  # it was moved just before
+    raise FileNotFoundError(path)
+
+
+def _moved(catalog: Catalog, path: Path, archived: set[str]) -> Path | None:
+    """Give where a file is in the archive that was not there at the moment of the copy."""
+    found = (file for file in catalog.files(path) if file.parent.name == layout.ARCHIVE)
+    return next((file for file in found if _stem(file) not in archived), None)
+
+
+def _others(base_dir: Path, fresh: Path, moment: _Moment) -> Iterator[int]:
+    """Copy what is not appended to."""
+    for path in moment.others:
+        now = path if (base_dir / path).exists() else path.with_suffix(".json.gz")  # compressed meanwhile
+        if (fresh / now).exists():  # it was there already, too
+            continue
+        with suppress(FileNotFoundError), (base_dir / now).open("rb") as source:
+            with _private(fresh, now) as copy:
+                shutil.copyfileobj(source, copy, _CHUNK)
+            if path.parts[0] == layout.TRACES and path.suffix == ".jsonl":
+                _end_with_a_line(fresh / path)
+            yield _finished(source, fresh / now)
 
 
 def _mark(path: Path) -> _Mark | None:
@@ -107,9 +147,19 @@ def _mark(path: Path) -> _Mark | None:
 
 def _files(base_dir: Path) -> list[Path]:
     """Give all files that hold records, as paths below the folder; ours for the moment, and what runs, are none."""
-    walked = os.walk(base_dir, onerror=_unless_gone)
-    found = (path for folder, _, names in walked for name in names if (path := Path(folder, name)).is_file())
+    found: list[Path] = []
+    for folder, folders, names in os.walk(base_dir, onerror=_unless_gone):
+        folders.sort(key=lambda name: name == layout.ARCHIVE)  # where that is seen, too, which moves just now
+        found += [path for name in names if (path := Path(folder, name)).is_file()]
     return sorted(path for one in found if not _is_passing(path := one.relative_to(base_dir)))
+
+
+def _stem(archived: Path) -> str:
+    return archived.name.partition(".json")[0]
+
+
+def _opened(file: Path) -> IO[bytes]:
+    return gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
 
 
 def _unless_gone(error: OSError) -> None:

@@ -77,7 +77,7 @@ class Post:
 
 def _refused_in(said: bytes) -> int:
     with suppress(DecodeError):  # it may answer in JSON, or whatever
-        return ExportTraceServiceResponse.FromString(said).partial_success.rejected_spans
+        return int(ExportTraceServiceResponse.FromString(said).partial_success.rejected_spans)
     return 0
 
 
