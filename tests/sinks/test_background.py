@@ -143,8 +143,11 @@ def test_batches_are_bounded_in_bytes(
     assert all(sum(sink.taken[a:b]) < 200 for a, b in zip(batches, batches[1:], strict=False))
 
 
-def test_a_buffer_that_is_full_in_bytes(make: Callable[..., Background[int]], sink: Sink) -> None:
+def test_a_buffer_that_is_full_in_bytes(
+    make: Callable[..., Background[int]], sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At a tenth it is written, at all of it whoever puts writes."""
+    monkeypatch.setattr(_background, "_CALLER_WAITS", PATIENCE)  # longer than a machine may stand still
     background = make(size=500, interval=3600, most_bytes=1000)
     background.put(99)
     time.sleep(0.05)
@@ -233,7 +236,10 @@ def test_who_puts_writes_when_there_is_no_thread(
     until(lambda: sink.taken[-1] == 20)
 
 
-def test_who_puts_waits_while_the_buffer_is_full(make: Callable[..., Background[int]], sink: Sink) -> None:
+def test_who_puts_waits_while_the_buffer_is_full(
+    make: Callable[..., Background[int]], sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_background, "_CALLER_WAITS", PATIENCE)
     background = make(size=1, interval=3600)
     sink.gate.clear()
     background.put(0)

@@ -199,8 +199,9 @@ def test_damage_is_counted_once(base_dir: Path, recordings: Recordings) -> None:
     assert recordings.damaged == 0
 
 
-def test_what_is_being_written_is_not_damaged(tape: Tape) -> None:
+def test_what_is_being_written_is_not_damaged(tape: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that sees a part of a line looks again when the writer is done."""
+    monkeypatch.setattr(lines, "_WAIT", PATIENCE)  # for as long as a machine may stand still in between
     tape.call("5")
     tape.flush()
     whole = tape.date_file.read_bytes()

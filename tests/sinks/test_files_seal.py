@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sinks_tape import Tape, files, loaded, messages
+from sinks_tape import Tape, files, loaded, messages, until
 
 import openai
 import spantape
@@ -143,7 +143,7 @@ def test_what_is_not_asked_for_needs_no_key(sealed: Tape) -> None:
     (old, new) = spantape.recordings(sealed.base_dir).get_session_interactions("5")
 
     recordings = reader(sealed.base_dir, OTHER)
-    assert [one["prompt"] for one in recordings.get_running_interactions()] == ["three"]
+    assert [one["prompt"] for one in until(recordings.get_running_interactions)] == ["three"]
     assert [recordings.get(name)["prompt"] for name in ("last", new["id"], new["id"][:12])] == ["two"] * 3
     assert reader(sealed.base_dir, KEY).get("err")["prompt"] == reader(sealed.base_dir, KEY).get("last~1")["prompt"]
     with pytest.raises(SealError, match=old["id"]):
