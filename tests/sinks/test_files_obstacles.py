@@ -18,6 +18,7 @@ from sinks_tape import PATIENCE, Tape, end, ended, files, loaded, provider, run,
 
 import openai
 import spantape
+from spantape.settings import Settings
 from spantape.sinks.files import FileSpanExporter, writer
 from spantape.testing import ScriptedServer
 
@@ -116,6 +117,18 @@ def test_the_oldest_go_when_nothing_can_be_written(base_dir: Path, monkeypatch: 
     base_dir.unlink()
     assert exporter.export([]) is SpanExportResult.SUCCESS
     assert len(span_ids(base_dir)) == 10
+
+
+def test_what_waits_is_bounded_in_bytes_too(base_dir: Path) -> None:
+    base_dir.write_text("not a folder")
+    exporter = FileSpanExporter(base_dir, Settings.load(buffer_bytes=64 * 1024))
+    for _ in range(5):
+        exporter.export([ended("5", "x" * 10_000)])  # which a record has twice: as text and as a message
+    assert exporter.writer.weight <= 64 * 1024
+    assert exporter.lost == 5 - len(exporter.writer) == 2
+    base_dir.unlink()
+    assert exporter.force_flush()
+    assert len(span_ids(base_dir)) == 3
 
 
 def test_what_is_lost_in_the_end_is_said(tape: Tape, warnings: Warnings) -> None:

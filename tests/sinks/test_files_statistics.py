@@ -147,6 +147,15 @@ def test_what_is_not_new_is_not_read_again(base_dir: Path, recordings: Recording
     assert reads() - before < 1_000_000  # of two times a million
 
 
+def test_a_file_that_has_another_content(base_dir: Path, recordings: Recordings) -> None:
+    """As when a backup is put in its place: larger does not mean that something was added."""
+    file = write(base_dir / by_date(), call("a"), call("b"))
+    assert recordings.get_statistics()["total_interactions"] == 2
+    write(file, *(call(name, prompt="x" * 100) for name in "cdefg"))
+    assert recordings.get_statistics()["total_interactions"] == 5
+    assert spantape.recordings(base_dir).get_statistics()["total_interactions"] == 5
+
+
 @pytest.fixture
 def reads() -> Callable[[], int]:
     if sys.platform != "linux":
