@@ -133,6 +133,20 @@ def test_keys_that_follow_one_another(sealed: Tape) -> None:
         reader(sealed.base_dir, KEY).get_session_interactions("5")
 
 
+def test_what_is_learned_later_is_written_without_reading_what_was_said(base_dir: Path) -> None:
+    spantape.instrument(base_dir=base_dir, encryption_key=KEY)
+    with spantape.call(model="m", messages=SECRET, session_id="5") as call:
+        call.finish("So be it")
+    assert spantape.flush()
+    spantape.uninstrument()
+    for key, number in ((OTHER, 1), (KEY, 2)):
+        spantape.instrument(base_dir=base_dir, encryption_key=key)
+        spantape.finalize(call.id, message_id=number)
+        spantape.uninstrument()
+        (record,) = reader(base_dir, KEY).get_session_interactions("5")
+        assert (record["message_id"], record["prompt"], record["response"]) == (number, SECRET, "So be it")
+
+
 def test_what_is_not_asked_for_needs_no_key(sealed: Tape) -> None:
     sealed.call("5", "one", error="Oops")
     sealed.flush()

@@ -7,8 +7,9 @@ import json
 import os
 import sys
 import threading
+import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,36 @@ def test_archives_that_change_while_they_are_read(
     assert names([first, *reading]) == ["a", "b", "c", "d", "g", "h"]
     assert recordings.damaged == 0
     assert recordings.get_statistics()["total_interactions"] == 6
+
+
+def test_an_archive_that_is_compressed_as_soon_as_it_is_listed(
+    archived: Path, recordings: Recordings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, lists = Path.iterdir, list[Path]()
+
+    def then_compress(folder: Path) -> Iterator[Path]:
+        paths = list(listed(folder))
+        lists.append(folder)
+        for path in paths if len(lists) == 2 else ():  # after the days were looked for
+            if path.suffix == ".json":
+                compress(path)
+        return iter(paths)
+
+    monkeypatch.setattr(Path, "iterdir", then_compress)
+    assert names(recordings.iter_all()) == ["b", "c", "d", "e", "a", "f"]
+    assert lists[:2] == [archived / "archive"] * 2
+
+
+def test_archives_that_come_at_the_same_time(archived: Path, recordings: Recordings) -> None:
+    """The folder's time may be the same after a second change."""
+    soon = (time.time() + 60) * 10**9
+    for name in "gh":
+        os.utime(archived / "archive", ns=(int(soon), int(soon)))
+        assert name not in names(recordings.iter_all())
+        append(archived / by_date(), record(name))
+        rotate(archived, by_date())
+        os.utime(archived / "archive", ns=(int(soon), int(soon)))
+        assert names(recordings.iter_all())[-1] == name
 
 
 def test_errors_in_the_archive(base_dir: Path, recordings: Recordings) -> None:

@@ -151,9 +151,10 @@ def test_a_file_that_has_another_content(base_dir: Path, recordings: Recordings)
     """As when a backup is put in its place: larger does not mean that something was added."""
     file = write(base_dir / by_date(), call("a"), call("b"))
     assert recordings.get_statistics()["total_interactions"] == 2
-    write(file, *(call(name, prompt="x" * 100) for name in "cdefg"))
-    assert recordings.get_statistics()["total_interactions"] == 5
-    assert spantape.recordings(base_dir).get_statistics()["total_interactions"] == 5
+    write(file, *(call(name, prompt="x" * 100, user_id="bob") for name in "cdefg"))
+    for one in (recordings, spantape.recordings(base_dir)):
+        stats = one.get_statistics()
+        assert (stats["total_interactions"], list(stats["by_user"])) == (5, ["bob"])
 
 
 @pytest.fixture
