@@ -280,6 +280,28 @@ def test_what_could_not_be_written_is_written_later(tmp_path: Path, caplog: pyte
     assert len(entries(blocked / "calls.jsonl")) == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_full_disk(tmp_path: Path) -> None:
+    """What did not fit is written later, and no part of it twice."""
+    script = """
+        import resource, signal, sys
+        import spantape
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        spantape.instrument(files=False, jsonl=True, jsonl_path=sys.argv[1], flush_interval=3600)
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
+        for number in range(10):
+            with spantape.session("5", number=number):
+                spantape.call(model="m").finish("x")
+        print(spantape.flush(1))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        print(spantape.flush())
+    """
+    assert run(script, tmp_path / "calls.jsonl") == ["False", "True"]
+    assert [entry["context"]["number"] for entry in entries(tmp_path / "calls.jsonl")] == list(range(10))
+
+
 def test_half_a_line_stays_alone(tmp_path: Path) -> None:
     log = tmp_path / "calls.jsonl"
     log.write_bytes(b'{"half')
