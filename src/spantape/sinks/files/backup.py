@@ -127,15 +127,24 @@ def _moved(catalog: Catalog, path: Path, archived: set[str]) -> Path | None:
 def _others(base_dir: Path, fresh: Path, moment: _Moment) -> Iterator[int]:
     """Copy what is not appended to."""
     for path in moment.others:
-        now = path if (base_dir / path).exists() else path.with_suffix(".json.gz")  # compressed meanwhile
-        if (fresh / now).exists():  # it was there already, too
-            continue
-        with suppress(FileNotFoundError), (base_dir / now).open("rb") as source:
-            with _private(fresh, now) as copy:
-                shutil.copyfileobj(source, copy, _CHUNK)
-            if path.parts[0] == layout.TRACES and path.suffix == ".jsonl":
-                _end_with_a_line(fresh / path)
-            yield _finished(source, fresh / now)
+        with suppress(FileNotFoundError):
+            now, source = _packed_or_not(base_dir, path)
+            with source:
+                if (fresh / now).exists():  # both were there
+                    continue
+                with _private(fresh, now) as copy:
+                    shutil.copyfileobj(source, copy, _CHUNK)
+                if path.parts[0] == layout.TRACES and path.suffix == ".jsonl":
+                    _end_with_a_line(fresh / path)
+                yield _finished(source, fresh / now)
+
+
+def _packed_or_not(base_dir: Path, path: Path) -> tuple[Path, IO[bytes]]:
+    """Open a file that may have been compressed meanwhile, and say where; raises `FileNotFoundError`."""
+    with suppress(FileNotFoundError):
+        return path, (base_dir / path).open("rb")
+    packed = path.with_suffix(".json.gz")
+    return packed, (base_dir / packed).open("rb")
 
 
 def _mark(path: Path) -> _Mark | None:
