@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sinks_tape import Tape, files, loaded, span_ids
+from sinks_tape import PATIENCE, Tape, files, loaded, span_ids
 from sinks_tree import DAY, append, by_date, by_session, compress, names, record, rotate, write
 
 import spantape
 from spantape import SpantapeError
 from spantape.sinks.files import backup as copies
 from spantape.sinks.files.backup import backup
+from spantape.sinks.files.writer import FileWriter
 
 
 @pytest.fixture
@@ -105,15 +106,17 @@ def test_while_recording(taped: Callable[..., Tape], tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="open files can't be renamed there")
 def test_while_files_rotate(base_dir: Path, tmp_path: Path) -> None:
     write(base_dir / by_date(), record("0"))
-    done = threading.Event()
+    done, writer = threading.Event(), FileWriter(base_dir)
     written = [1]
 
     def write_all() -> None:
         for number in range(1, 300):
-            append(base_dir / by_date(), record(str(number)))
+            with writer.locked(PATIENCE):  # as whoever writes does
+                append(base_dir / by_date(), record(str(number)))
+                moved = rotate(base_dir, by_date()) if number % 10 == 0 else None
             written[0] = number + 1
-            if number % 10 == 0:
-                compress(rotate(base_dir, by_date()))
+            if moved is not None:
+                compress(moved)
         done.set()
 
     writing = threading.Thread(target=write_all)
