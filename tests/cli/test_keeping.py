@@ -46,6 +46,12 @@ def test_status(folder: Path) -> None:
     assert (told["total_interactions"], told["status"], told["cost"]) == (4, "healthy", {"USD": 0.00081})
 
 
+def test_columns_are_given_where_they_are_asked_for(folder: Path) -> None:
+    assert spantape("status", "--fields", "total_interactions", folder=folder) == "total_interactions\n4\n"
+    assert spantape("session", "5", "-n", "1", "--fields", "model", folder=folder) == "model\ngpt-4o-mini\n"
+    assert spantape("doctor", "--fields", "about", folder=folder).startswith("about\npython\n")
+
+
 @pytest.mark.parametrize("words", ["export no/such/folder.json", "backup prices.json/copy"])
 def test_what_the_system_refuses(words: str, folder: Path) -> None:
     """It is told in a line, without a traceback."""

@@ -110,7 +110,11 @@ def test_a_session_as_a_list(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("words", ["session none", "trace ffff", "search nowhere", "errors --model qwen-max"])
+NOTHING = ["session none", "trace ffff", "search nowhere", "errors --model qwen-max"]
+NOTHING_OF_BOTH = ["search question -q nowhere", "errors --status ok", "session 5 --session 6", "trace 0 --trace 1"]
+
+
+@pytest.mark.parametrize("words", [*NOTHING, *NOTHING_OF_BOTH])
 def test_nothing_found(words: str, folder: Path) -> None:
     assert process(*words.split(), folder=folder).returncode == 3
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_terminal import terminal
-from cli_tree import RECORDS, process, record, spantape, tree
+from cli_tree import RECORDS, process, record, spantape, tree, write
 
 WIDE = """\
 id        time      status  model        session     tokens      cost  latency  prompt          response
@@ -18,6 +18,7 @@ fa11ed00  12:00:03  429 ↻2  gpt-4o-mini  5                –         –     
 00000001  12:00:01  ok      gpt-4o-mini  5         1.0k›200  $0.00027     1.5s  more            answer 1
 00000000  12:00:00  ok      gpt-4o-mini  5         1.0k›200  $0.00027     1.5s  question 0      answer 0
 """
+RUNNING = (("ls",), ("stats",), ("session", "6"))
 NARROWEST = """\
 id        status  said
 fa11ed00  429 ↻2  question 3 → Error co…
@@ -75,9 +76,28 @@ def test_a_spreadsheet_takes_no_answer_for_a_formula(start: str, tmp_path: Path)
     assert row == ['a "b",\nc', f"'{said}", "0.00027"]
 
 
-def test_nothing_found(tmp_path: Path) -> None:
-    done = process("ls", folder=tmp_path)
+def test_nothing_found(folder: Path) -> None:
+    done = process("ls", "--model", "none", folder=folder)
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "Error: nothing found\n")
+
+
+@pytest.mark.parametrize("words", ["ls", "sessions", "stats", "session 5", "search hi", "export a.json"])
+@pytest.mark.parametrize("name", ["", "missing"])
+def test_where_nothing_is_recorded_it_says_so(words: str, name: str, tmp_path: Path) -> None:
+    done = process(*words.split(), "--dir", str(tmp_path / name), folder=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"Error: nothing is recorded in {tmp_path / name}: give the folder with --dir")
+
+
+def test_calls_that_run(folder: Path) -> None:
+    """They are in no file of a day yet."""
+    running = record(9, success=None, status=None, response=None, metadata={"stage": "started"})
+    write(folder / "real_time" / "latest.json", [running | {"session_id": "6"}, running | {"id": "9" * 8}])
+    found = [json.loads(spantape(*words, "--status", "running", "-o", "json", folder=folder)) for words in RUNNING]
+    assert [each["id"] for each in found[0]] == ["9" * 8, running["id"]]
+    assert [each["calls"] for each in found[1]] == [2]
+    assert [each["id"] for each in found[2]] == [running["id"]]
+    assert process("ls", "--status", "running", "--model", "none", folder=folder).returncode == 3
 
 
 @pytest.mark.parametrize("words", [("lss",), ("ls", "-n", "x"), ("ls", "--fields", ","), ("ls", "-o", "pdf")])

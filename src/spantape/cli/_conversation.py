@@ -57,7 +57,7 @@ def conversation(record: Record, before: Record | None) -> Iterator[Row]:
 def lines(told: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
     """Give each row's lines, as label, text and colour; the label stands before the first one only."""
     for row in told:
-        for number, text in enumerate(row.text.split("\n") or [""]):
+        for number, text in enumerate(form.harmless(row.text).split("\n")):
             yield (row.label if number == 0 else "").ljust(_LABEL if text else 0), text, row.colour
 
 

@@ -7,6 +7,7 @@ import click
 from ..sinks.files.reader import Recordings
 from ._calls import find
 from ._difference import changes
+from ._format import harmless
 from ._place import place
 
 _MARKS = {"-": ("[-", "-]", "red"), "+": ("{+", "+}", "green")}
@@ -20,7 +21,7 @@ def command(recordings: Recordings, one: str, other: str) -> None:
     """Compare two calls: parameters, the words of each message, tokens, cost, latency."""
     found = list(changes(find(recordings, one), find(recordings, other)))
     for change in found:
-        told = "".join(_marked(piece.sign, piece.text) for piece in change.pieces)
+        told = "".join(_marked(piece.sign, harmless(piece.text)) for piece in change.pieces)
         click.echo(f"{change.label:<9} {told}".replace("\n", "\n" + " " * 10))
     if not found:
         click.echo("the calls are the same")

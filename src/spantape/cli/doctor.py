@@ -29,9 +29,9 @@ def command(output: Output, *, tests: bool) -> None:
     found = []
     for each in chain(findings(settings), self_test() if tests and settings.enabled else ()):
         found.append(each)
-        if output.form is None:
+        if not output.is_asked_for:
             _tell(each)
-    if output.form is not None:
+    if output.is_asked_for:
         output.emit([each._asdict() for each in found], {0: ",".join(Finding._fields)})
     bad = {each.about for each in found if each.state == BAD}
     silent = not settings.enabled or SELF_TEST in bad
