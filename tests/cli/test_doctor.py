@@ -62,6 +62,20 @@ def test_the_otlp_endpoint(tmp_path: Path) -> None:
     assert f"{address} (grpc) does not answer" in done.stdout
 
 
+def test_an_address_that_cannot_be_read(tmp_path: Path) -> None:
+    given = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:none", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+    done = process("doctor", folder=tmp_path, **given)
+    assert done.returncode == 4
+    assert "127.0.0.1:none (http/protobuf) does not answer: Port could not be cast" in done.stdout
+
+
+def test_a_folder_that_is_named(tmp_path: Path) -> None:
+    assert f"{tmp_path / 'other'} (made with the first call)" in spantape("doctor", "--dir", "other", folder=tmp_path)
+    done = process("doctor", "--dir", "x" * 300, folder=tmp_path)
+    assert done.returncode == 4
+    assert "can't be written: File name too long" in done.stdout
+
+
 def test_a_setting_that_cannot_be_used(tmp_path: Path) -> None:
     done = process("doctor", folder=tmp_path, SPANTAPE_BUFFER_SIZE="none")
     assert done.returncode == 1

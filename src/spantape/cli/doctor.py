@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from itertools import chain
+from pathlib import Path
 
 import click
 
@@ -22,10 +23,11 @@ _COLOURS = {GOOD: "green", POOR: "yellow", BAD: "red"}
     is_flag=True,
     help="Make a call with each client library, without a network, and look for its record.",
 )
+@click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the records.")
 @output
-def command(output: Output, *, tests: bool) -> None:
+def command(output: Output, folder: Path | None, *, tests: bool) -> None:
     """Say whether this environment would record: libraries, settings, folder, OTLP endpoint, neighbours."""
-    settings = Settings.load()
+    settings = Settings.load(base_dir=folder)
     found = []
     for each in chain(findings(settings), self_test() if tests and settings.enabled else ()):
         found.append(each)
