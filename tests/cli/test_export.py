@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import zipfile
@@ -10,10 +11,11 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from cli_tree import RECORDS, process, record, spantape, tree
+from cli_tree import DAY, RECORDS, process, real, record, spantape, tree, write
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 LONG = "好" * 40_000
+KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 
 
 def export(folder: Path, name: str, *words: str) -> Path:
@@ -88,3 +90,31 @@ def test_what_cannot_be_written(folder: Path) -> None:
     assert (folder / "there.json").read_text() == "mine"
     assert not (folder / "none.json").exists()
     assert spantape("export", "there.json", "--force", folder=folder).startswith("4 calls, ")
+
+
+def test_half_an_export_is_none(folder: Path) -> None:
+    """What was there stays; nothing is left of what failed."""
+    (folder / "a.json").write_text("mine")
+    broken = record(9) | {"id": {"a": 1}}
+    file = folder / "by_date" / f"{DAY}_all_interactions.json"
+    write(file, [*RECORDS, broken])
+    done = process("export", "a.json", "--force", folder=folder, SPANTAPE_ENCRYPTION_KEY=KEY)
+    assert done.returncode == 0
+    write(file, [*RECORDS, broken | {"prompt": {"encrypted": "gAAAA"}}])
+    done = process("export", "a.json", "--force", folder=folder, SPANTAPE_ENCRYPTION_KEY=KEY)
+    assert done.returncode == 1
+    assert len(json.loads((folder / "a.json").read_text(encoding="utf-8"))) == len(RECORDS) + 1
+    assert not list(folder.glob("*.part"))
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="a device of POSIX")
+def test_to_a_device(folder: Path) -> None:
+    done = real("export", "/dev/stdout", "-o", "jsonl", "--force", "--fields", "model", "-n", "1", folder=folder)
+    assert done.stdout.splitlines()[0] == '{"model":"gpt-4o-mini"}'
+    assert Path("/dev/stdout").exists()
+
+
+def test_a_page_has_no_columns(folder: Path) -> None:
+    done = process("export", "a.html", "--fields", "id", folder=folder)
+    assert done.returncode == 2
+    assert "a page shows whole calls" in done.stderr

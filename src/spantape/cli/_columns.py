@@ -38,6 +38,12 @@ def dig(record: Record, path: str) -> Any:
     return value
 
 
+def figure(record: Record, path: str) -> float | None:
+    """Give the number at a path; None when there is none: a file may be somebody else's."""
+    value = dig(record, path)
+    return value if isinstance(value, (int, float)) else None
+
+
 def outcome(record: Record) -> str:
     """Give how a call ended, in the fewest characters: ok, the status code of an error, or a word."""
     word = status(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
@@ -40,12 +41,27 @@ def write(records: Iterable[Record], path: Path, form: str, fields: str | None) 
     """Write calls to a file in one of the `FORMS`; gives how many there were."""
     counting = count()
     numbered = (record for record, _ in zip(records, counting, strict=False))
-    if form == "xlsx":
-        _spreadsheet(numbered, path, _cells(fields))
-    else:
-        with path.open("w", encoding=_ENCODINGS.get(form, "utf-8"), newline="") as file:
-            _TEXTS[form](numbered, file, fields)
+    with _whole(path) as part:
+        if form == "xlsx":
+            _spreadsheet(numbered, part, _cells(fields))
+        else:
+            with part.open("w", encoding=_ENCODINGS.get(form, "utf-8"), newline="") as file:
+                _TEXTS[form](numbered, file, fields)
     return next(counting)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a file to write to that takes its name when it is whole: half an export looks like a small one."""
+    if path.exists() and not path.is_file():  # a pipe or a device
+        yield path
+        return
+    part = path.with_name(f"{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _json(records: Iterable[Record], file: IO[str], fields: str | None) -> None:

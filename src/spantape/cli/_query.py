@@ -89,6 +89,9 @@ def query(command: Callable[..., Any]) -> Callable[..., Any]:
             if recordings.size():
                 raise
             raise NothingFound(f"nothing is recorded in {recordings.base_dir.absolute()}: {_ELSEWHERE}") from None
+        finally:
+            if recordings.damaged:
+                click.echo(f"spantape: {recordings.damaged} lines can't be read, and are left out", err=True)
 
     for name, (flag, metavar, about) in reversed(_OPTIONS.items()):
         run = click.option(flag, f"by_{name}", metavar=metavar, help=about)(run)

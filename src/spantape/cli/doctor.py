@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ..settings import Settings
+from . import _place
 from ._checks import BAD, GOOD, POOR, SELF_TEST, Finding, findings, self_test
 from ._output import Output, output
 
@@ -23,7 +24,7 @@ _COLOURS = {GOOD: "green", POOR: "yellow", BAD: "red"}
     is_flag=True,
     help="Make a call with each client library, without a network, and look for its record.",
 )
-@click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the records.")
+@_place.folder
 @output
 def command(output: Output, folder: Path | None, *, tests: bool) -> None:
     """Say whether this environment would record: libraries, settings, folder, OTLP endpoint, neighbours."""

@@ -18,6 +18,7 @@ from .. import moments
 from ..filter import Record
 from ..settings import Settings
 from ..sinks.files.reader import Recordings
+from . import _place
 from ._columns import dig
 from ._format import count
 from ._groups import Group, money
@@ -32,7 +33,7 @@ _NEVER = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the records.")
+@_place.folder
 @click.option("--otlp", metavar="URL", help="Send the spans there over OTLP, too.")
 @click.option("--no-content", is_flag=True, help="Keep no prompts and responses.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing.")

@@ -10,7 +10,7 @@ import click
 
 from ..filter import Record, status
 from . import _format as form
-from ._columns import Column, dig, number, plain
+from ._columns import Column, dig, figure, number, plain
 from ._groups import money
 from ._output import Output, output
 from ._query import Query, most, query
@@ -61,8 +61,8 @@ def _add(session: dict[str, Any], record: Record) -> None:
     session["user"] = session["user"] or record.get("user_id")
     session["calls"] += 1
     session["failed"] += status(record) not in {"success", "running"}
-    session["tokens"] += dig(record, "usage.total_tokens") or 0
+    session["tokens"] += figure(record, "usage.total_tokens") or 0
     session["first"] = record.get("timestamp")
-    if dig(record, "cost.total") is not None:
-        currency = str(dig(record, "cost.currency"))
-        session["cost"][currency] = session["cost"].get(currency, 0) + dig(record, "cost.total")
+    cost, currency = figure(record, "cost.total"), str(dig(record, "cost.currency"))
+    if cost is not None:
+        session["cost"][currency] = session["cost"].get(currency, 0) + cost

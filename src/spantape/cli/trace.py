@@ -9,7 +9,7 @@ import click
 from .. import moments
 from ..filter import Record
 from . import _format as form
-from ._columns import COLUMNS, Column, dig
+from ._columns import COLUMNS, Column, figure
 from ._output import Output, output
 from ._query import Query, most, query
 
@@ -55,4 +55,4 @@ def _start(record: Record) -> float:
 
 
 def _took(record: Record) -> float:
-    return float(dig(record, "timing.duration_ms") or 0) / 1000
+    return (figure(record, "timing.duration_ms") or 0) / 1000
