@@ -67,12 +67,14 @@ def test_csv_is_complete(tmp_path: Path) -> None:
 
 def test_xlsx(tmp_path: Path) -> None:
     calls = [record(1, response=LONG), record(2, response="=1+cmd"), record(3, response="https://x.example/" * 200)]
+    calls.append(record(4, response="🙂" * 20_000))
     head, *rows = sheet(export(tree(tmp_path, calls), "a.xlsx", "--fields", "id,response,cost,usage.input_tokens"))
     assert head == ["id", "response", "cost", "usage.input_tokens"]
-    assert [row[2:] for row in rows] == [[0.00027, 1000.0]] * 3
+    assert [row[2:] for row in rows] == [[0.00027, 1000.0]] * 4
     assert rows[0][1].endswith("… [cut: 40000 characters]")
     assert len(rows[0][1]) == 32_767
-    assert [row[1] for row in rows[1:]] == [calls[1]["response"], calls[2]["response"]]
+    assert [row[1] for row in rows[1:3]] == [calls[1]["response"], calls[2]["response"]]
+    assert len(rows[3][1].encode("utf-16-le")) // 2 in {32_766, 32_767}  # as Excel counts
 
 
 def test_markdown_and_html_are_for_people(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_terminal import terminal
-from cli_tree import RECORDS, process, record, spantape, tree, write
+from cli_tree import FAILED, RECORDS, process, record, spantape, tree, write
 
 WIDE = """\
 id        time      status  model        session     tokens      cost  latency  prompt          response
@@ -35,6 +35,21 @@ def stripped(text: str) -> str:
 @pytest.mark.parametrize(("columns", "seen"), [(110, WIDE), (40, NARROWEST)])
 def test_a_terminal(columns: int, seen: str, folder: Path) -> None:
     assert stripped(terminal("ls", folder=folder, columns=columns)) == seen
+
+
+@pytest.mark.parametrize("words", ["ls", "errors", "stats --by session", "sessions"])
+@pytest.mark.parametrize("columns", [50, 80])
+def test_long_names_leave_room_for_the_rest(words: str, columns: int, tmp_path: Path) -> None:
+    names = {"model": "deepseek-ai/DeepSeek-V3.1-Terminus", "session_id": "3c15f95f-f681-5773-b6b9-bb8dd434b070"}
+    folder = tree(tmp_path, [FAILED | names])
+    head, row = terminal(*words.split(), folder=folder, columns=columns).splitlines()
+    assert "…" not in head
+    if "id" in head.split():
+        assert row.split()[0] == "fa11ed00"
+        assert "question" in row or "Error" in row
+    assert len(row) <= columns
+    full = terminal(*words.split(), "--full", "--fields", "model", folder=folder, columns=columns)
+    assert words != "ls" or names["model"] in full
 
 
 def test_piped_it_is_plain_and_complete(folder: Path) -> None:

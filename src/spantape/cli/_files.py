@@ -21,7 +21,7 @@ CELLS = (
     "usage.input_tokens,usage.output_tokens,usage.cache_read_input_tokens,cost.total,cost.currency,"
     "timing.duration_ms,timing.time_to_first_chunk_ms,error.type,error.status_code,error_message,trace_id,span_id,metadata"
 )
-# What Excel takes in one cell and one sheet; a text that is longer makes it call the file damaged.
+# What Excel takes in one cell, counted in UTF-16, and in one sheet; a longer text makes it call the file damaged.
 _CELL, _ROWS = 32_767, 1_048_575
 # Excel reads a CSV file without this mark as if it were Latin-1.
 _ENCODINGS = {"csv": "utf-8-sig"}
@@ -132,10 +132,11 @@ def _cell(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = forms.text(value)
-    if len(text) <= _CELL:
+    units = text.encode("utf-16-le", "surrogatepass")
+    if len(units) <= 2 * _CELL:
         return text
     mark = _CUT.format(len(text))
-    return text[: _CELL - len(mark)] + mark
+    return units[: 2 * (_CELL - len(mark))].decode("utf-16-le", "ignore") + mark
 
 
 def _cells(fields: str | None) -> dict[str, Column]:

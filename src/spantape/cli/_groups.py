@@ -15,7 +15,7 @@ from .. import moments, sampling
 from ..filter import Record, began, latency_ms, status
 from ..sinks.files.tally import bucket, middle
 from . import _format as form
-from ._columns import Column, dig, figure, number, plain
+from ._columns import Column, dig, figure, named, number
 from ._trend import TREND, Trend, compared
 
 _NOBODY = "–"
@@ -135,7 +135,7 @@ def money(costs: Mapping[str, float]) -> str:
 def figures(key: str, most: Callable[[Record], tuple[float, float]]) -> dict[str, Column]:
     """Give the columns of groups; `most` gives what a group's bar shows, and the most of any."""
     return {
-        key: plain(key),
+        key: named(key),
         "calls": number("calls", form.count),
         "recorded": number("recorded", form.count),
         "failed": number("failed", lambda count: str(count or "")),

@@ -32,6 +32,8 @@ _CELLS: dict[str, Callable[[Iterable[Record], Mapping[str, Column]], Iterator[st
 }
 _FORMATS = ("table", *_WHOLE, *_CELLS)
 _NOT_FOUND = 3
+_WIDEST = 19
+"""So wide is a moment; a longer name leaves the texts a place, and the ids whole."""
 
 
 class NothingFound(click.ClickException):
@@ -123,6 +125,7 @@ def _table(records: Iterable[Record], chosen: Mapping[str, Column], *, full: boo
     from rich.table import Table
     from rich.text import Text
 
+    widest = max(_WIDEST, shutil.get_terminal_size().columns // 4)
     table = Table(box=None, pad_edge=False, header_style="dim", expand=any(each.flexible for each in chosen.values()))
     for name, column in chosen.items():
         fits = column.flexible and not full
@@ -132,6 +135,7 @@ def _table(records: Iterable[Record], chosen: Mapping[str, Column], *, full: boo
             no_wrap=not (column.flexible and full),
             overflow="fold" if full else "ellipsis",
             ratio=1 if fits else None,
+            max_width=widest if column.is_name and not full else None,
         )
     for record in records:
         cells = [Text(form.harmless(column.shown(record)), column.style(record)) for column in chosen.values()]

@@ -14,11 +14,11 @@ from ._trend import compared
 
 _CALLS = {
     110: "id,date,status,model,session,latency,error,message",
-    60: "id,date,status,model,message",
+    76: "id,date,status,model,message",
     0: "id,message",
 }
 _MESSAGE = Column(lambda record: record.get("error_message"), got, flexible=True)
-_KINDS = {110: "count,trend,first,last,sample,good,models,error", 60: "count,trend,last,sample,error", 0: "count,error"}
+_KINDS = {110: "count,trend,first,last,sample,good,models,error", 76: "count,trend,last,sample,error", 0: "count,error"}
 
 
 @click.command("errors")

@@ -10,19 +10,19 @@ import click
 
 from ..filter import Record, status
 from . import _format as form
-from ._columns import Column, dig, figure, number, plain
+from ._columns import Column, dig, figure, named, number, plain
 from ._groups import money
 from ._output import Output, output
 from ._query import Query, most, query
 
 _SHAPES = {
     100: "session,user,calls,failed,tokens,cost,first,last,said",
-    60: "session,calls,failed,cost,last,said",
+    76: "session,calls,failed,cost,last,said",
     0: "session,calls",
 }
 _COLUMNS: dict[str, Column] = {
-    "session": plain("session"),
-    "user": plain("user"),
+    "session": named("session"),
+    "user": named("user"),
     "calls": number("calls", form.count),
     "failed": number("failed", lambda count: str(count or "")),
     "tokens": number("tokens", form.count),

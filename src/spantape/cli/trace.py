@@ -15,7 +15,7 @@ from ._query import Query, most, query
 
 _SHAPES = {
     100: "id,when,status,model,tokens,cost,latency,timeline,said",
-    60: "id,when,status,latency,timeline,said",
+    76: "id,when,status,latency,timeline,said",
     0: "id,timeline",
 }
 _WIDTH = 20
