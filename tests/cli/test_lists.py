@@ -42,7 +42,9 @@ def test_filters(words: str, found: list[str], folder: Path) -> None:
     assert ids(*words.split(), folder=folder) == found
 
 
-@pytest.mark.parametrize("words", ["--since whenever", "--status good", "--min-cost much", "--tag x"])
+@pytest.mark.parametrize(
+    "words", ["--since whenever", "--status good", "--min-cost much", "--tag x", "--min-latency nan"]
+)
 def test_a_filter_that_cannot_be_understood(words: str, folder: Path) -> None:
     done = process("ls", *words.split(), folder=folder)
     assert done.returncode == 2
