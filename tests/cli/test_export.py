@@ -78,7 +78,8 @@ def test_xlsx(tmp_path: Path) -> None:
 
 
 def test_markdown_and_html_are_for_people(tmp_path: Path) -> None:
-    folder = tree(tmp_path, [record(1, response="<script>alert('你好')</script>")])
+    said = "<script>alert('你好')</script>"
+    folder = tree(tmp_path, [record(1, response=said, session_id=said, messages=[{"role": said, "parts": []}])])
     assert "**assistant** <script>alert('你好')</script>" in export(folder, "a.md").read_text(encoding="utf-8")
     page = export(folder, "a.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(&#x27;你好&#x27;)&lt;/script&gt;" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_status(folder: Path) -> None:
     assert "running   0\n" in told
     (told,) = json.loads(spantape("status", "-o", "json", folder=folder))
     assert (told["total_interactions"], told["status"], told["cost"]) == (4, "healthy", {"USD": 0.00081})
+
+
+def test_an_unhealthy_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write to what is closed
+    done = process("status", folder=tmp_path)
+    assert done.returncode == 4
+    assert f"unhealthy · {tmp_path} can't be written to" in done.stdout
 
 
 def test_columns_are_given_where_they_are_asked_for(folder: Path) -> None:

@@ -84,7 +84,10 @@ def test_a_program_that_calls_no_model_starts_as_it_would(tmp_path: Path) -> Non
 
 def test_the_next_sitecustomize_has_its_turn(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('theirs')")
-    done = run("-q", "--", sys.executable, "-c", "print('program')", folder=tmp_path, PYTHONPATH=str(tmp_path))
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = run("-q", "--", sys.executable, "-c", "print('program')", folder=elsewhere, PYTHONPATH=path)
     assert (done.stdout, done.stderr) == ("theirs\ntheirs\nprogram\n", "")  # the command is a Python process, too
 
 
