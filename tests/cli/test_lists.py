@@ -124,12 +124,14 @@ def test_nothing_found(words: str, folder: Path) -> None:
 def test_a_search_says_who_said_it(tmp_path: Path) -> None:
     call = {"type": "tool_call", "id": "1", "name": "get_weather", "arguments": {"city": "杭州"}}
     spoken = [said("system", "Be KIND to all."), {"role": "assistant", "parts": [call]}]
-    folder = tree(tmp_path, [record(1, messages=spoken)])
-    found = [told("search", text, folder=folder)[0] for text in ("be kind", "杭州", "question")]
+    thought = {"role": "assistant", "parts": [{"type": "reasoning", "content": "Is it far?"}]}
+    folder = tree(tmp_path, [record(1, messages=spoken, output_messages=[thought])])
+    found = [told("search", text, folder=folder)[0] for text in ("be kind", "杭州", "question", "FAR")]
     assert [(each["where"], each["found"]) for each in found] == [
         ("system", "Be KIND to all."),
         ("assistant", '[call get_weather {"city":"杭州"}]'),
         ("prompt", "question 1"),
+        ("assistant", "Is it far?"),
     ]
 
 
