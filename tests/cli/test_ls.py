@@ -122,6 +122,15 @@ def test_wrong_usage(words: tuple[str, ...], folder: Path) -> None:
     assert "Error: " in done.stderr
 
 
+def test_times_are_told_in_the_local_zone(folder: Path) -> None:
+    (line,) = spantape("ls", "-n", "1", "-o", "md", "--fields", "time,date", folder=folder, TZ="UTC+5").splitlines()[2:]
+    assert line == "| 23:00:03 | 2026-11-20 23:00:03 |"
+    assert "2026-11-20 23:00\t4" in spantape("stats", "--by", "hour", folder=folder, TZ="UTC+5")
+    assert "2026-11-20\t4" in spantape("cost", folder=folder, TZ="UTC+5")
+    assert process("ls", "--since", "2026-11-21", folder=folder, TZ="UTC+5").returncode == 3
+    assert process("ls", "--since", "2026-11-21", folder=folder).returncode == 0
+
+
 def test_colours_are_for_terminals(folder: Path) -> None:
     assert "\x1b[" not in spantape("ls", folder=folder, NO_COLOR="")
     assert "\x1b[" in terminal("ls", folder=folder, NO_COLOR="")
