@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from cli_tree import process, spantape
+from cli_tree import environment, process, spantape
 
+from spantape.cli import _checks
 from spantape.cli._self_test import CALLS
 
 ANOTHER = """
@@ -48,6 +51,21 @@ def test_what_is_wrong(variables: dict[str, str], code: int, told: str, advice: 
     assert done.returncode == code
     assert told in done.stdout
     assert advice in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("_LIBRARIES", {"openai": (0, 0)}, "→ spantape is tested with openai 0 to 0: update spantape"),
+        ("_LITTLE", float("inf"), "→ make room, or see `spantape clean`"),
+        ("_SKEW", -1.0, "→ set the clocks by NTP"),
+    ],
+)
+def test_what_is_poor(name: str, value: object, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the limits were others: nobody fills a disk to test this."""
+    assert told not in spantape("doctor", folder=tmp_path)
+    monkeypatch.setattr(_checks, name, value)
+    assert told in spantape("doctor", folder=tmp_path)
 
 
 def test_the_otlp_endpoint(tmp_path: Path) -> None:
@@ -103,6 +121,24 @@ def test_what_a_crash_has_left_behind(tmp_path: Path) -> None:
     assert "1 files were torn by a crash" in spantape("doctor", folder=tmp_path)
     assert torn.read_text() == '[\n{"id": "one"}\n]\n'
     assert "no file is torn" in spantape("doctor", folder=tmp_path)
+
+
+DIES = """
+import os, spantape, sys
+spantape.instrument(base_dir=sys.argv[1])
+with spantape.call(provider="mine", model="m", messages=[{"role": "user", "content": "hi"}]):
+    spantape.flush()
+    os._exit(0)
+"""
+
+
+def test_calls_whose_process_died(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], check=True, timeout=300, env=environment(tmp_path))
+    told = spantape("doctor", folder=tmp_path)
+    assert "1 calls were interrupted: their processes died" in told
+    assert "→ see `spantape ls --status interrupted`" in told
+    assert "interrupted" in spantape("ls", "--status", "interrupted", folder=tmp_path)
+    assert "no call was interrupted since" in spantape("doctor", folder=tmp_path)
 
 
 def test_a_hook_that_does_not_take_hold(tmp_path: Path) -> None:

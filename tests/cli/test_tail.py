@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from cli_terminal import terminal
 from cli_tree import DAY, RECORDS, environment, process, record, spantape, tree, write
+from rich.cells import cell_len
 
 ROWS = """\
 12:00:00  ok         gpt-4o-mini       5             1.0k›200     $0.00027     1.5s  question 0 → ans…
@@ -57,6 +58,14 @@ def test_whole_texts(folder: Path) -> None:
     assert said == "429 ↻2     question 3  Error code: 429 - slow down\n"
     said = terminal("tail", "-n", "1", "--fields", "status,prompt,response", folder=folder, columns=40)
     assert said == "429 ↻2     question 3     Error code: …\n"
+
+
+@pytest.mark.parametrize("columns", [40, 41, 80])
+def test_wide_characters_take_two_places(columns: int, tmp_path: Path) -> None:
+    sizes = (3, 4, 5, 6, 9, 30)
+    calls = [record(size, prompt="选择" * size, response="好", messages=None) for size in sizes]
+    rows = terminal("tail", "-o", "table", folder=tree(tmp_path, calls), columns=columns).splitlines()
+    assert {cell_len(row) for row in rows} == {columns}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Ctrl-C of POSIX")
