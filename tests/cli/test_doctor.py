@@ -68,6 +68,17 @@ def test_what_is_poor(name: str, value: object, told: str, tmp_path: Path, monke
     assert told in spantape("doctor", folder=tmp_path)
 
 
+def test_who_else_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = tmp_path / "acme_llm-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Name: acme-llm\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[opentelemetry_instrumentor]\nopenai_acme = acme:Theirs\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    told = spantape("doctor", folder=tmp_path)
+    assert "acme-llm" in told
+    assert "installed, too: a call is still one record of ours" in told
+
+
 def test_the_otlp_endpoint(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def test_clean_says_first_what_it_would_do(tmp_path: Path) -> None:
 def test_backup(folder: Path, tmp_path: Path) -> None:
     told = spantape("backup", str(tmp_path / "copy"), folder=folder)
     assert told.endswith(f": {tmp_path / 'copy'}\n")
+    assert re.match(r"4 files, [1-9][\d.]* kB: ", told)
     assert json.loads(spantape("ls", "-o", "json", "--dir", str(tmp_path / "copy"), folder=folder)) == RECORDS[::-1]
     assert process("backup", str(folder), folder=folder).returncode == 1
 
@@ -80,7 +82,8 @@ def test_push(tmp_path: Path) -> None:
         told = spantape("push", "--endpoint", receiver.url, folder=tmp_path)
         assert told == "1 spans sent, 0 refused, 0 lines that could not be read\n"
         assert spantape("push", "--endpoint", receiver.url, folder=tmp_path).startswith("0 spans sent")
-        assert len(receiver.spans) == 1
+        assert spantape("push", "--force", "--endpoint", receiver.url, folder=tmp_path).startswith("1 spans sent")
+        assert len(receiver.spans) == 2
 
 
 def test_push_needs_a_place(folder: Path) -> None:
