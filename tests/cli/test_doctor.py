@@ -167,3 +167,12 @@ def test_a_hook_that_does_not_take_hold(tmp_path: Path) -> None:
     broken = done.stdout[done.stdout.index("a call of langchain-core was not recorded") :]
     assert broken.splitlines()[0].endswith("ImportError: half installed")
     assert "please report it" in broken.splitlines()[1]
+
+
+def test_calls_that_no_hook_hears_of(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import spantape; spantape.instrument = lambda: None")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    done = process("doctor", "--self-test", folder=tmp_path, PYTHONPATH=path)
+    assert done.returncode == 6
+    for library in CALLS:
+        assert f"a call of {library} was not recorded: 0 records of one call" in done.stdout
