@@ -43,6 +43,20 @@ def test_an_error_goes_all_the_way_up(recorded: Recorded) -> None:
         assert span.attributes["spantape.error.message"] == "no"
 
 
+@pytest.mark.parametrize("way", ["invoke", "stream", "astream"])
+def test_what_was_asked_of_a_chain_that_fails(way: str, recorded: Recorded) -> None:
+    made = chain(Fake(answers=[ValueError("no")]))
+
+    async def main() -> None:
+        async for _ in made.astream(ASKED):
+            pass
+
+    ways = {"invoke": lambda: made.invoke(ASKED), "stream": lambda: list(made.stream(ASKED))}
+    with pytest.raises(ValueError, match="no"):
+        asyncio.run(main()) if way == "astream" else ways[way]()
+    assert '"Who?' in named(recorded.spans, "invoke_workflow").attributes["gen_ai.input.messages"].replace("\\", "")
+
+
 def test_a_tool_that_fails(recorded: Recorded) -> None:
     @tool
     def broken(q: str) -> str:
@@ -269,6 +283,17 @@ def test_a_cancelled_ainvoke_with_nothing_beneath(recorded: Recorded) -> None:
     asyncio.run(main())
     assert live() == 0
     assert recorded.record["status"] == "cancelled"
+
+
+def test_what_a_task_was_cancelled_with_is_no_message(recorded: Recorded) -> None:
+    def cancelled(value: Any) -> Any:
+        raise asyncio.CancelledError(*value)
+
+    for told in [object()], ["enough"], []:
+        with pytest.raises(asyncio.CancelledError):
+            RunnableLambda(cancelled).invoke(told)
+    found = [span.attributes["spantape.error.message"] for span in recorded.spans]
+    assert found == ["CancelledError", "enough", "CancelledError"]
 
 
 def test_a_model_alone_that_is_cancelled(server: ScriptedServer, recorded: Recorded) -> None:

@@ -10,6 +10,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.language_models.fake import FakeListLLM
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableParallel
 from langchain_things import ASKED, Fake, add, chain, chat, named
 
 from recorded import Recorded
@@ -204,6 +205,34 @@ def test_prompts(recorded: Recorded) -> None:
     assert found["gen_ai.prompt.name"] == "ask"
     assert found["gen_ai.prompt.variable.question"] == "Who?"
     assert "gen_ai.prompt.variable.number" not in found
+
+
+@pytest.mark.parametrize(
+    ("around", "way"), [("fallbacks", "invoke"), ("fallbacks", "stream"), ("retry", "invoke"), ("steps", "invoke")]
+)
+def test_prompts_of_a_model_with_something_around(around: str, way: str, recorded: Recorded) -> None:
+    fails = Fake(answers=[ValueError("no")])
+    model: Any = {
+        "fallbacks": fails.with_fallbacks([Fake()]),
+        "retry": Fake(answers=[ValueError("no"), "yes"]).with_retry(wait_exponential_jitter=False),
+        "steps": RunnableParallel(a=fails.with_fallbacks([Fake()])),
+    }[around]
+    made = ChatPromptTemplate.from_messages([("user", "{question}")]) | model
+    made.invoke({"question": "Who?"}) if way == "invoke" else list(made.stream({"question": "Who?"}))
+    found = [span.attributes for span in recorded.spans if span.name == "chat fake-1"]
+    assert [one.get("gen_ai.prompt.variable.question") for one in found] == ["Who?", "Who?"]
+
+
+def test_a_deployment_that_only_the_address_names(server: ScriptedServer, recorded: Recorded) -> None:
+    from langchain_openai import AzureChatOpenAI
+
+    model: Any = AzureChatOpenAI
+    model(
+        azure_endpoint=server.url.removesuffix("/v1"), api_key="k", api_version="2024-06-01", azure_deployment="ours"
+    ).invoke("x")
+    assert recorded.span.name == "chat ours"
+    assert recorded.record["model"] == "ours"
+    assert recorded.record["request_id"] == "req_1"
 
 
 def test_time_to_the_first_chunk(recorded: Recorded) -> None:
