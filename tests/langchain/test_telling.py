@@ -105,6 +105,13 @@ def test_calls_know_their_agent(recorded: Recorded) -> None:
     assert named(recorded.spans, "execute_tool").attributes["gen_ai.agent.name"] == "counter"
 
 
+@pytest.mark.parametrize("name", ["agent", "model"])
+def test_an_agent_of_ones_own(name: str, recorded: Recorded) -> None:
+    made = graph(**{name: lambda _: said(Fake().invoke("x").content), "tools": lambda _: said("done")})
+    made.with_config(run_name="mine").invoke({"messages": []})
+    assert tree(recorded.spans) == f"\ninvoke_agent mine\n  node {name}\n    chat fake-1\n  node tools\n"
+
+
 def test_an_agent_without_tools(recorded: Recorded) -> None:
     try:
         from langchain.agents import create_agent
