@@ -105,6 +105,24 @@ def test_calls_know_their_agent(recorded: Recorded) -> None:
     assert named(recorded.spans, "execute_tool").attributes["gen_ai.agent.name"] == "counter"
 
 
+def test_a_graph_in_a_tool_is_no_agent(recorded: Recorded) -> None:
+    try:
+        from langchain.agents import create_agent
+    except ImportError:
+        pytest.skip("this langchain has no create_agent")
+    inner = graph(think=lambda state: said(Fake().invoke("x").content))
+
+    @tools.tool
+    def ask(text: str) -> str:
+        """Ask a graph."""
+        return str(inner.invoke({"messages": [("user", text)]})["messages"][-1].content)
+
+    call = {"content": "", "tool_calls": [{"name": "ask", "args": {"text": "?"}, "id": "c", "type": "tool_call"}]}
+    create_agent(Fake(answers=[call, "Yes"]), [ask]).invoke({"messages": [("user", "?")]})
+    (inside,) = [span for span in recorded.spans if span.name.endswith("LangGraph")]
+    assert inside.attributes["gen_ai.operation.name"] == "invoke_workflow"
+
+
 @pytest.mark.parametrize("name", ["agent", "model"])
 def test_an_agent_of_ones_own(name: str, recorded: Recorded) -> None:
     made = graph(**{name: lambda _: said(Fake().invoke("x").content), "tools": lambda _: said("done")})

@@ -11,7 +11,7 @@ from ... import semconv
 from ...content import Attributes
 from ...jsontext import Json
 from .._endpoint import Endpoint
-from .._mapping import fields, nothing, plain, text
+from .._mapping import dig, fields, nothing, plain, text
 from .messages import is_message, message, messages, value_message
 from .steps import CHAIN, KINDS, NODE
 
@@ -19,6 +19,7 @@ _HIDDEN = "langsmith:hidden"
 _NODE = "graph:step:"
 _UNNAMED = "LangGraph"
 _EXECUTOR = "AgentExecutor"
+_CREATED = "langchain_create_agent"
 _MODEL_NODES = ("agent", "model")
 _TOOL_NODE = "tools"
 _TO_COME = {"input": ""}
@@ -66,9 +67,8 @@ class Chain(NamedTuple):
         nodes = fields(getattr(self.graph, "nodes", None))
         if _TOOL_NODE in nodes and any(name in nodes for name in _MODEL_NODES):
             return True
-        # One without tools has no node for them.
-        made = self.metadata.get("ls_integration") == "langchain_create_agent"
-        return made and self.metadata.get("lc_agent_name", _UNNAMED) == self.name
+        # One without tools has no node for them; the run's own metadata are also those of a graph inside an agent.
+        return bool(dig(getattr(self.graph, "config", None), "metadata.ls_integration") == _CREATED)
 
 
 def where(endpoint: Endpoint, chain: Chain) -> Attributes:
