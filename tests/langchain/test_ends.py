@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 import pytest
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import ToolException, tool
 from langchain_things import ASKED, Fake, chain, chat, graph, named, said, tree
 from opentelemetry import context as otel_context
@@ -67,6 +67,20 @@ def test_a_tool_that_fails(recorded: Recorded) -> None:
         broken.invoke({"q": "x"})
     assert recorded.span.status.status_code is StatusCode.ERROR
     assert recorded.attributes["error.type"] == "KeyError"
+
+
+def test_a_tool_that_fails_is_known_by_its_call(recorded: Recorded) -> None:
+    if not hasattr(Runnable, "stream_events"):
+        pytest.skip("this langchain tells the call with the answer")
+
+    @tool
+    def broken(q: str) -> str:
+        """Break."""
+        raise KeyError(q)
+
+    with pytest.raises(KeyError):
+        broken.invoke({"name": "broken", "args": {"q": "x"}, "id": "c", "type": "tool_call"})
+    assert recorded.attributes["gen_ai.tool.call.id"] == "c"
 
 
 def test_a_tool_whose_failure_the_model_reads(recorded: Recorded) -> None:
@@ -326,7 +340,10 @@ def test_children_end_with_their_parent(recorded: Recorded) -> None:
     root.get_child().on_chain_start({"id": ["inner"]}, {})
     root.on_chain_end({})
     assert live() == 0
-    assert [span.name for span in recorded.spans] == ["chain inner", "invoke_workflow outer"]
+    inner, outer = recorded.spans
+    assert (inner.name, outer.name) == ("chain inner", "invoke_workflow outer")
+    assert inner.attributes["spantape.stream.end"] == "abandoned"
+    assert "spantape.stream.end" not in outer.attributes
 
 
 def test_the_context_is_the_one_before(recorded: Recorded) -> None:

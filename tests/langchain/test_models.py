@@ -239,6 +239,7 @@ def test_time_to_the_first_chunk(recorded: Recorded) -> None:
     list(Fake().stream("x"))
     took = (recorded.span.end_time - recorded.span.start_time) / 1e9
     assert 0 < recorded.attributes["gen_ai.response.time_to_first_chunk"] <= took + 0.1
+    assert recorded.attributes["gen_ai.request.stream"] is True
     assert recorded.attributes["spantape.stream.end"] == "completed"
     assert recorded.attributes["spantape.stream.chunks"] >= 5
 

@@ -52,6 +52,12 @@ def test_spans_of_the_application_nest_in_what_is_left(tmp_path: Path) -> None:
     assert tree(recorded.spans) == "\ninvoke_workflow RunnableSequence\n  work\n  work\n"
 
 
+def test_what_langchain_hides_is_not_shown(recorded: Recorded) -> None:
+    hidden = RunnableLambda(lambda _: Fake().invoke("x")).with_config(tags=["langsmith:hidden"])
+    (RunnableLambda(str) | hidden).invoke("x")
+    assert tree(recorded.spans, hidden=["-"]) == "\ninvoke_workflow RunnableSequence\n  chain str\n  chat fake-1\n"
+
+
 # --- session
 
 

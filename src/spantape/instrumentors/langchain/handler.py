@@ -98,6 +98,8 @@ class Handler(BaseCallbackHandler):
         with guard:
             call = run.told()
             if call is not None:
+                if call.chunks is None:
+                    call.note({semconv.REQUEST_STREAM: True})
                 call.chunk(None)
 
     # --- end
