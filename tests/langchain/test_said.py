@@ -11,6 +11,8 @@ from uuid import UUID
 
 import pytest
 from langchain_core import tools
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_things import CALL, Fake, agent, graph, named, said
 from langgraph.graph import StateGraph
@@ -175,3 +177,24 @@ def test_a_tool_that_gives_what_json_has_no_word_for(recorded: Recorded) -> None
         "secret": None,
         "id": "00000000-0000-0000-0000-000000000001",
     }
+
+
+@pytest.mark.parametrize(("given", "told"), [('{"a": 1}', '{"a":1}'), ("plain", "plain")])
+def test_a_tool_that_takes_text(given: str, told: str, recorded: Recorded) -> None:
+    tools.Tool(name="old", func=lambda text: text, description="Old.").invoke(given)
+    assert recorded.attributes["gen_ai.tool.call.arguments"] == told
+
+
+def test_a_retriever(recorded: Recorded) -> None:
+    class Found(BaseRetriever):
+        def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+            return [Document(page_content="猫", metadata={"id": "1", "relevance_score": 0.5})]
+
+    about = {"ls_vector_store_provider": "Chroma", "ls_embedding_model": "bge-m3"}
+    Found(metadata=about).invoke("cats")
+    found = recorded.attributes
+    assert found["gen_ai.provider.name"] == "Chroma"
+    assert found["gen_ai.request.model"] == "bge-m3"
+    assert json.loads(found["gen_ai.retrieval.documents"]) == [
+        {"id": "1", "score": 0.5, "content": "猫", "metadata": {"id": "1", "relevance_score": 0.5}}
+    ]
