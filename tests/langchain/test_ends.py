@@ -8,6 +8,8 @@ import threading
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import ToolException, tool
 from langchain_things import ASKED, Fake, chain, chat, graph, named, said, tree
@@ -230,6 +232,18 @@ def test_an_abandoned_stream_of_openai(server: ScriptedServer, recorded: Recorde
     assert live() == 0
     assert recorded.attributes["spantape.stream.end"] == "abandoned"
     assert recorded.record["response"] == "Hel"
+
+
+def test_a_stream_that_fails_on_the_way(recorded: Recorded) -> None:
+    class Breaks(Fake):
+        def _stream(self, *args: Any, **kwargs: Any) -> Any:
+            yield ChatGenerationChunk(message=AIMessageChunk(content="Hel"))
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        list(Breaks().stream("x"))
+    assert recorded.record["response"] == "Hel"
+    assert recorded.record["success"] is False
 
 
 def test_a_broken_astream(recorded: Recorded) -> None:

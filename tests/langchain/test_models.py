@@ -111,6 +111,17 @@ def test_messages_of_every_kind(recorded: Recorded) -> None:
     ]
 
 
+def test_what_stands_beside_a_message(recorded: Recorded) -> None:
+    wrong = {"name": "add", "args": "{a", "id": "c1", "error": "no JSON", "type": "invalid_tool_call"}
+    beside = {"refusal": "no", "function_call": {"name": "add", "arguments": '{"a": 1}'}}
+    Fake().invoke([AIMessage("", invalid_tool_calls=[wrong], additional_kwargs=beside)])
+    assert sent(recorded)[0]["parts"] == [
+        {"type": "refusal", "content": "no"},
+        {"type": "tool_call", "id": "c1", "name": "add", "arguments": "{a"},
+        {"type": "tool_call", "id": None, "name": "add", "arguments": {"a": 1}},
+    ]
+
+
 @pytest.mark.parametrize(
     ("block", "part"),
     [
@@ -210,6 +221,14 @@ def test_prompts(recorded: Recorded) -> None:
     assert found["gen_ai.prompt.name"] == "ask"
     assert found["gen_ai.prompt.variable.question"] == "Who?"
     assert "gen_ai.prompt.variable.number" not in found
+
+
+def test_a_prompt_of_the_hub(recorded: Recorded) -> None:
+    prompt = ChatPromptTemplate.from_messages([("user", "{question}")])
+    prompt.metadata = {"lc_hub_repo": "greeting", "lc_hub_commit_hash": "1a2b"}
+    (prompt | Fake()).invoke({"question": "Who?"})
+    found = named(recorded.spans, "chat").attributes
+    assert (found["gen_ai.prompt.name"], found["gen_ai.prompt.version"]) == ("greeting", "1a2b")
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_what_langchain_hides_is_not_shown(recorded: Recorded) -> None:
         ({"metadata": {"conversation_id": "c", "user_id": 7}}, ("c", "c", "7")),
         ({"metadata": {"conversation_id": "c", "thread_id": "t"}}, ("t", "c", None)),
         ({"metadata": {"session_id": "s"}, "configurable": {"user_id": "u"}}, ("s", None, "u")),
+        ({"metadata": {"session_id": "s"}, "configurable": {"session_id": "c"}}, ("s", None, None)),
         ({}, (None, None, None)),
     ],
 )
