@@ -275,7 +275,7 @@ def test_a_broken_astream_of_a_graph(recorded: Recorded) -> None:
 def waiting(server: ScriptedServer, model: Any) -> Any:
     async def main() -> Any:
         task = asyncio.create_task(model.ainvoke(ASKED))
-        await asyncio.to_thread(server.wait_for, 1)
+        assert await asyncio.to_thread(server.wait_for, 1, 300)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
