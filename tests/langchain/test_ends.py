@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessageChunk
@@ -339,12 +340,26 @@ def test_a_start_without_an_end(recorded: Recorded, monkeypatch: pytest.MonkeyPa
         CallbackManager.configure().on_chain_start({"id": ["lost"]}, {})
     assert live() == 5
     assert len(recorded.spans) == 15
+    monkeypatch.setattr(runs, "_MOST", 100)
     monkeypatch.setattr(runs, "_OLDEST", 0.0)
     CallbackManager.configure().on_chain_start({"id": ["lost"]}, {})
     assert live() == 5
     LangChainInstrumentor().uninstrument()
     assert len(recorded.spans) == 21
     assert recorded.spans[-1].attributes["spantape.stream.end"] == "abandoned"
+
+
+def test_two_runs_of_one_id(recorded: Recorded) -> None:
+    from langchain_core.callbacks import CallbackManager
+
+    mine = uuid4()
+    for name in "first", "second":
+        run = CallbackManager.configure().on_chain_start({"id": [name]}, {}, run_id=mine)
+    run.on_chain_end({})
+    assert live() == 0
+    first, second = recorded.spans
+    assert (first.name, first.attributes["spantape.stream.end"]) == ("invoke_workflow first", "abandoned")
+    assert (second.name, second.attributes.get("spantape.stream.end")) == ("invoke_workflow second", None)
 
 
 def test_children_end_with_their_parent(recorded: Recorded) -> None:
