@@ -154,7 +154,7 @@ class ContentPolicy:
 
     def _is_clean(self, text: str, data: bytes, keys: Collection[str]) -> bool:
         """Say of JSON, as text and as UTF-8, that nothing in it is to be changed."""
-        if len(text) > self.max_chars or has(data, _BLOB) or any(key in text for key in keys):
+        if len(text) > self.max_chars or has(data, _BLOB) or any(has(data, key.encode()) for key in keys):
             return False
         return not may_hold_binary(text) and (self.masking is None or self.masking.is_clean(text, data))
 

@@ -141,7 +141,6 @@ FRAME = {
     "instrumentors.openai.client.Wrappers.processing",
     "instrumentors.openai.client.Wrappers._opened",
     "instrumentors.openai.client.Wrappers._shown",
-    "instrumentors.openai.client.call_of",
     "instrumentors.openai.client._returned",
     "instrumentors.openai.client.PostParser.__call__",
     "instrumentors.openai.websocket.Connections.sending",

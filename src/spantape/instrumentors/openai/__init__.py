@@ -15,7 +15,7 @@ from ...guard import guard
 from .._around import Function, exchange, stands, step_aside
 from .._tape import Tape
 from . import covering
-from .client import Wrappers, call_of
+from .client import PostParser, Wrappers
 from .covering import REQUEST
 from .websocket import Connections
 
@@ -73,9 +73,9 @@ class OpenAIInstrumentor(BaseInstrumentor):  # type: ignore[misc,unused-ignore] 
         """
 
         def build_request(client: Any, *args: Any, **kwargs: Any) -> Any:
-            call = call_of(args[0] if args else kwargs.get("options"))
-            if call is not None:
-                call.attempts += 1
+            parser = getattr(args[0] if args else kwargs.get("options"), "post_parser", None)
+            if type(parser) is PostParser:
+                parser.call.attempts += 1
             elif getattr(type(client), REQUEST, None) not in self._reaching:
                 with guard:
                     self._look_at(type(client))

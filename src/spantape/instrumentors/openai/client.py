@@ -77,10 +77,10 @@ class Wrappers:
         """Make what stands around `_process_response`, sync or async: it is only looked at what goes in."""
 
         def process_response(client: Any, *args: Any, **kwargs: Any) -> Any:
-            call = call_of(kwargs.get("options"))
-            if call is not None:
+            parser = getattr(kwargs.get("options"), "post_parser", None)
+            if type(parser) is PostParser:
                 with guard:
-                    _received(call, kwargs["response"], streamed=bool(kwargs.get("stream")))
+                    _received(parser.call, kwargs["response"], streamed=bool(kwargs.get("stream")))
             return original(client, *args, **kwargs)
 
         return process_response
@@ -116,7 +116,10 @@ class Wrappers:
 
 
 class PostParser:
-    """Called by the client with each parsed result: lets the call see it, then does what the user's parser does."""
+    """Called by the client with each parsed result: lets the call see it, then does what the user's parser does.
+
+    Options that have one are those of a call of ours.
+    """
 
     __slots__ = ("_users", "call")
 
@@ -143,12 +146,6 @@ class PostParser:
 
 def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     return kwargs["options"] if "options" in kwargs else args[1]
-
-
-def call_of(options: Any) -> Call | None:
-    """Give the call that was opened for a request, if there is one."""
-    parser = getattr(options, "post_parser", None)
-    return parser.call if type(parser) is PostParser else None
 
 
 def _returned(call: Call, result: Any) -> Any:
