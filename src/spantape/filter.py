@@ -169,18 +169,19 @@ def _has_tags(tags: tuple[tuple[str, str], ...]) -> Test:
 
 def _says(text: str) -> Test:
     wanted = text.lower()
-    return lambda record: any(wanted in said.lower() for key in _SAID for said in _texts(record.get(key)))
+    return lambda record: any(wanted in said.lower() for key in _SAID for said in texts(record.get(key)))
 
 
-def _texts(value: Json) -> Iterator[str]:
+def texts(value: Json) -> Iterator[str]:
+    """Give all that was said in a message, or in a part of one."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _texts(item) if key not in _NOT_SAID else ()
+            yield from texts(item) if key not in _NOT_SAID else ()
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item)
+            yield from texts(item)
 
 
 def _seconds_taken(record: Record) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import suppress
 from datetime import date as Date  # noqa: N812 - one `Date` everywhere
@@ -32,10 +33,16 @@ def seconds(text: str) -> float:
     """Give how long `text` is: `1.5`, `5s`, `200ms`, `2m`."""
     with suppress(ValueError, OverflowError):
         if text.strip().endswith("ms"):
-            return float(text.strip()[:-2]) / 1000
+            return _finite(text.strip()[:-2]) / 1000
         found = _AGO.fullmatch(text.strip())
-        return _length(found).total_seconds() if found else float(text)
+        return _length(found).total_seconds() if found else _finite(text)
     raise QueryError(f"{text!r} is no length of time: give seconds, or one like 200ms, 5s, 2m")
+
+
+def _finite(text: str) -> float:
+    if math.isfinite(number := float(text)):
+        return number
+    raise ValueError
 
 
 def read(text: object) -> datetime | None:

@@ -89,6 +89,7 @@ _OWN = {
     "stream_end": semconv.STREAM_END,
     "service_tier": semconv.OPENAI_RESPONSE_SERVICE_TIER,
     "response_status": semconv.RESPONSE_STATUS,
+    "api_type": semconv.OPENAI_API_TYPE,
     "cache_hit": semconv.CACHE_HIT,
     "counted_tokens": semconv.COUNTED_TOKENS,
     "content_dropped": semconv.CONTENT_DROPPED,

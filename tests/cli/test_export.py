@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import zipfile
@@ -10,10 +11,11 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from cli_tree import RECORDS, process, record, spantape, tree
+from cli_tree import DAY, RECORDS, process, real, record, spantape, tree, write
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 LONG = "好" * 40_000
+KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 
 
 def export(folder: Path, name: str, *words: str) -> Path:
@@ -65,16 +67,19 @@ def test_csv_is_complete(tmp_path: Path) -> None:
 
 def test_xlsx(tmp_path: Path) -> None:
     calls = [record(1, response=LONG), record(2, response="=1+cmd"), record(3, response="https://x.example/" * 200)]
+    calls.append(record(4, response="🙂" * 20_000))
     head, *rows = sheet(export(tree(tmp_path, calls), "a.xlsx", "--fields", "id,response,cost,usage.input_tokens"))
     assert head == ["id", "response", "cost", "usage.input_tokens"]
-    assert [row[2:] for row in rows] == [[0.00027, 1000.0]] * 3
+    assert [row[2:] for row in rows] == [[0.00027, 1000.0]] * 4
     assert rows[0][1].endswith("… [cut: 40000 characters]")
     assert len(rows[0][1]) == 32_767
-    assert [row[1] for row in rows[1:]] == [calls[1]["response"], calls[2]["response"]]
+    assert [row[1] for row in rows[1:3]] == [calls[1]["response"], calls[2]["response"]]
+    assert len(rows[3][1].encode("utf-16-le")) // 2 in {32_766, 32_767}  # as Excel counts
 
 
 def test_markdown_and_html_are_for_people(tmp_path: Path) -> None:
-    folder = tree(tmp_path, [record(1, response="<script>alert('你好')</script>")])
+    said = "<script>alert('你好')</script>"
+    folder = tree(tmp_path, [record(1, response=said, session_id=said, messages=[{"role": said, "parts": []}])])
     assert "**assistant** <script>alert('你好')</script>" in export(folder, "a.md").read_text(encoding="utf-8")
     page = export(folder, "a.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(&#x27;你好&#x27;)&lt;/script&gt;" in page
@@ -88,3 +93,31 @@ def test_what_cannot_be_written(folder: Path) -> None:
     assert (folder / "there.json").read_text() == "mine"
     assert not (folder / "none.json").exists()
     assert spantape("export", "there.json", "--force", folder=folder).startswith("4 calls, ")
+
+
+def test_half_an_export_is_none(folder: Path) -> None:
+    """What was there stays; nothing is left of what failed."""
+    (folder / "a.json").write_text("mine")
+    broken = record(9) | {"id": {"a": 1}}
+    file = folder / "by_date" / f"{DAY}_all_interactions.json"
+    write(file, [*RECORDS, broken])
+    done = process("export", "a.json", "--force", folder=folder, SPANTAPE_ENCRYPTION_KEY=KEY)
+    assert done.returncode == 0
+    write(file, [*RECORDS, broken | {"prompt": {"encrypted": "gAAAA"}}])
+    done = process("export", "a.json", "--force", folder=folder, SPANTAPE_ENCRYPTION_KEY=KEY)
+    assert done.returncode == 1
+    assert len(json.loads((folder / "a.json").read_text(encoding="utf-8"))) == len(RECORDS) + 1
+    assert not list(folder.glob("*.part"))
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="a device of POSIX")
+def test_to_a_device(folder: Path) -> None:
+    done = real("export", "/dev/stdout", "-o", "jsonl", "--force", "--fields", "model", "-n", "1", folder=folder)
+    assert done.stdout.splitlines()[0] == '{"model":"gpt-4o-mini"}'
+    assert Path("/dev/stdout").exists()
+
+
+def test_a_page_has_no_columns(folder: Path) -> None:
+    done = process("export", "a.html", "--fields", "id", folder=folder)
+    assert done.returncode == 2
+    assert "a page shows whole calls" in done.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,7 @@ def test_clean_says_first_what_it_would_do(tmp_path: Path) -> None:
 def test_backup(folder: Path, tmp_path: Path) -> None:
     told = spantape("backup", str(tmp_path / "copy"), folder=folder)
     assert told.endswith(f": {tmp_path / 'copy'}\n")
+    assert re.match(r"4 files, [1-9][\d.]* kB: ", told)
     assert json.loads(spantape("ls", "-o", "json", "--dir", str(tmp_path / "copy"), folder=folder)) == RECORDS[::-1]
     assert process("backup", str(folder), folder=folder).returncode == 1
 
@@ -44,6 +47,19 @@ def test_status(folder: Path) -> None:
     assert "running   0\n" in told
     (told,) = json.loads(spantape("status", "-o", "json", folder=folder))
     assert (told["total_interactions"], told["status"], told["cost"]) == (4, "healthy", {"USD": 0.00081})
+
+
+def test_an_unhealthy_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write to what is closed
+    done = process("status", folder=tmp_path)
+    assert done.returncode == 4
+    assert f"unhealthy · {tmp_path} can't be written to" in done.stdout
+
+
+def test_columns_are_given_where_they_are_asked_for(folder: Path) -> None:
+    assert spantape("status", "--fields", "total_interactions", folder=folder) == "total_interactions\n4\n"
+    assert spantape("session", "5", "-n", "1", "--fields", "model", folder=folder) == "model\ngpt-4o-mini\n"
+    assert spantape("doctor", "--fields", "about", folder=folder).startswith("about\npython\n")
 
 
 @pytest.mark.parametrize("words", ["export no/such/folder.json", "backup prices.json/copy"])
@@ -66,7 +82,8 @@ def test_push(tmp_path: Path) -> None:
         told = spantape("push", "--endpoint", receiver.url, folder=tmp_path)
         assert told == "1 spans sent, 0 refused, 0 lines that could not be read\n"
         assert spantape("push", "--endpoint", receiver.url, folder=tmp_path).startswith("0 spans sent")
-        assert len(receiver.spans) == 1
+        assert spantape("push", "--force", "--endpoint", receiver.url, folder=tmp_path).startswith("1 spans sent")
+        assert len(receiver.spans) == 2
 
 
 def test_push_needs_a_place(folder: Path) -> None:

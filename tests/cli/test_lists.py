@@ -42,7 +42,9 @@ def test_filters(words: str, found: list[str], folder: Path) -> None:
     assert ids(*words.split(), folder=folder) == found
 
 
-@pytest.mark.parametrize("words", ["--since whenever", "--status good", "--min-cost much", "--tag x"])
+@pytest.mark.parametrize(
+    "words", ["--since whenever", "--status good", "--min-cost much", "--tag x", "--min-latency nan"]
+)
 def test_a_filter_that_cannot_be_understood(words: str, folder: Path) -> None:
     done = process("ls", *words.split(), folder=folder)
     assert done.returncode == 2
@@ -110,7 +112,11 @@ def test_a_session_as_a_list(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("words", ["session none", "trace ffff", "search nowhere", "errors --model qwen-max"])
+NOTHING = ["session none", "trace ffff", "search nowhere", "errors --model qwen-max"]
+NOTHING_OF_BOTH = ["search question -q nowhere", "errors --status ok", "session 5 --session 6", "trace 0 --trace 1"]
+
+
+@pytest.mark.parametrize("words", [*NOTHING, *NOTHING_OF_BOTH])
 def test_nothing_found(words: str, folder: Path) -> None:
     assert process(*words.split(), folder=folder).returncode == 3
 
@@ -118,12 +124,14 @@ def test_nothing_found(words: str, folder: Path) -> None:
 def test_a_search_says_who_said_it(tmp_path: Path) -> None:
     call = {"type": "tool_call", "id": "1", "name": "get_weather", "arguments": {"city": "杭州"}}
     spoken = [said("system", "Be KIND to all."), {"role": "assistant", "parts": [call]}]
-    folder = tree(tmp_path, [record(1, messages=spoken)])
-    found = [told("search", text, folder=folder)[0] for text in ("be kind", "杭州", "question")]
+    thought = {"role": "assistant", "parts": [{"type": "reasoning", "content": "Is it far?"}]}
+    folder = tree(tmp_path, [record(1, messages=spoken, output_messages=[thought])])
+    found = [told("search", text, folder=folder)[0] for text in ("be kind", "杭州", "question", "FAR")]
     assert [(each["where"], each["found"]) for each in found] == [
         ("system", "Be KIND to all."),
         ("assistant", '[call get_weather {"city":"杭州"}]'),
         ("prompt", "question 1"),
+        ("assistant", "Is it far?"),
     ]
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_tree import environment, real
+from cli_tree import environment, real, record, tree
 
 import spantape
 from spantape.testing import ScriptedServer
@@ -41,6 +41,27 @@ def test_calls_are_recorded_and_told(tmp_path: Path) -> None:
     assert len(spantape.recordings(tmp_path / "here").get_latest_interactions()) == 2
 
 
+def test_only_its_own_calls_are_told(tmp_path: Path) -> None:
+    before = [record(number, timestamp="2020-01-01T00:00:00+00:00", timing={}) for number in range(3)]
+    folder = tree(tmp_path, before)
+    with ScriptedServer() as server:
+        done = run("--", sys.executable, "-c", CALLS, folder=folder, OPENAI_BASE_URL=server.url)
+    assert done.stderr.startswith("spantape: 2 calls, 1 failed, ")
+
+
+def test_it_says_that_recording_is_off(tmp_path: Path) -> None:
+    done = run("--", sys.executable, "-c", "print(1)", folder=tmp_path, SPANTAPE_ENABLED="0")
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    assert done.stderr == "spantape: nothing was recorded: it is switched off, as `spantape doctor` says\n"
+
+
+def test_an_unknown_cost_is_not_told(tmp_path: Path) -> None:
+    with ScriptedServer() as server:
+        done = run("--", sys.executable, "-c", CALLS, folder=tmp_path, OPENAI_BASE_URL=server.url, SPANTAPE_COST="0")
+    assert "2 calls, 1 failed" in done.stderr
+    assert "$" not in done.stderr
+
+
 def test_content_is_kept_only_if_wanted(tmp_path: Path) -> None:
     with ScriptedServer() as server:
         run("--no-content", "-q", "--", sys.executable, "-c", CALLS, folder=tmp_path, OPENAI_BASE_URL=server.url)
@@ -63,7 +84,10 @@ def test_a_program_that_calls_no_model_starts_as_it_would(tmp_path: Path) -> Non
 
 def test_the_next_sitecustomize_has_its_turn(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('theirs')")
-    done = run("-q", "--", sys.executable, "-c", "print('program')", folder=tmp_path, PYTHONPATH=str(tmp_path))
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = run("-q", "--", sys.executable, "-c", "print('program')", folder=elsewhere, PYTHONPATH=path)
     assert (done.stdout, done.stderr) == ("theirs\ntheirs\nprogram\n", "")  # the command is a Python process, too
 
 

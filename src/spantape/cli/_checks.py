@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import shutil
@@ -28,7 +29,7 @@ _LIBRARIES = {"openai": (1, 3), "langchain-core": (0, 1), "langchain": (0, 1), "
 _LANGSMITH = ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2")
 _REPORT = "correct what is said above; if all else is ok, please report it with this output"
 _NEIGHBOURS = ("openai", "langchain", "llama", "litellm")
-_WAIT = 2.0
+_WAIT, _PATIENCE = 2.0, 120
 _SKEW = 5.0
 _LITTLE = 1_000_000_000
 
@@ -81,8 +82,8 @@ def _switches(settings: Settings) -> Iterator[Finding]:
 
 def _folder(settings: Settings) -> Iterator[Finding]:
     folder = settings.base_dir.absolute()
-    there = next(place for place in (folder, *folder.parents) if place.exists())
     try:
+        there = _nearest(folder)
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
@@ -93,7 +94,7 @@ def _folder(settings: Settings) -> Iterator[Finding]:
             "give another with SPANTAPE_BASE_DIR, or the right to write",
         )
         return
-    yield Finding(GOOD, "folder", f"{folder}" + ("" if folder.exists() else " (made with the first call)"))
+    yield Finding(GOOD, "folder", f"{folder}" + ("" if there == folder else " (made with the first call)"))
     free = shutil.disk_usage(there).free
     few = free < _LITTLE
     yield Finding(
@@ -127,14 +128,23 @@ def _records(settings: Settings) -> Iterator[Finding]:
 
 def _clock(settings: Settings) -> Iterator[Finding]:
     """Compare the file system's clock with ours: on a network file system they may differ."""
-    folder = settings.base_dir.absolute()
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=there) as file:
-        skew = Path(file.name).stat().st_mtime - time.time()
+    earliest = time.time()
+    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=_nearest(settings.base_dir.absolute())) as file:
+        made = Path(file.name).stat().st_mtime
+        skew = made - min(max(made, earliest), time.time())  # nobody knows how long it took to make the file
         if abs(skew) > _SKEW:
             yield Finding(POOR, "clock", f"the file system's clock is {skew:+.0f} s off", "set the clocks by NTP")
         else:
             yield Finding(GOOD, "clock", f"{time.strftime('%Y-%m-%d %H:%M:%S %z')}, as on the disk")
+
+
+def _nearest(folder: Path) -> Path:
+    """Give the folder, or the one above it that is there; raises `OSError` where that can't be told."""
+    for place in (folder, *folder.parents):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            place.stat()
+            return place
+    raise FileNotFoundError(errno.ENOENT, "no such drive", str(folder))
 
 
 def _endpoint(settings: Settings) -> Iterator[Finding]:
@@ -145,10 +155,10 @@ def _endpoint(settings: Settings) -> Iterator[Finding]:
         yield Finding(GOOD, "otlp", "not asked for")
         return
     parts = urlsplit(target if "://" in target else f"//{target}")
-    port = parts.port or (443 if parts.scheme == "https" else 4317)
+    usual = 443 if parts.scheme == "https" else 4317 if otlp.protocol(settings) == "grpc" else 80
     try:
-        socket.create_connection((parts.hostname or "localhost", port), _WAIT).close()
-    except OSError as error:
+        socket.create_connection((parts.hostname or "localhost", parts.port or usual), _WAIT).close()
+    except (OSError, ValueError) as error:
         yield Finding(
             BAD,
             "otlp",
@@ -183,21 +193,21 @@ def self_test() -> Iterator[Finding]:
         if done.returncode == 0:
             yield Finding(GOOD, SELF_TEST, done.stdout.strip())
             continue
-        told = (done.stderr.strip().splitlines() or [""])[-1]
+        told = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         yield Finding(BAD, SELF_TEST, f"a call of {library} was not recorded: {told}", _REPORT)
 
 
 def _called(library: str) -> subprocess.CompletedProcess[str]:
-    with tempfile.TemporaryDirectory() as folder:
+    command = [sys.executable, "-m", "spantape.cli._self_test", library]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         here = {"SPANTAPE_BASE_DIR": folder, "SPANTAPE_FILES": "true", "SPANTAPE_SAMPLE_RATE": "1"}
-        return subprocess.run(  # noqa: S603 - a module of ours
-            [sys.executable, "-m", "spantape.cli._self_test", library],
-            env={**os.environ, **here, "OTEL_TRACES_EXPORTER": "none"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        given = {**os.environ, **here, "OTEL_TRACES_EXPORTER": "none"}
+        try:
+            return subprocess.run(  # noqa: S603 - a module of ours
+                command, env=given, capture_output=True, text=True, check=False, timeout=_PATIENCE
+            )
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(command, 1, "", f"there was no answer in {_PATIENCE} s")
 
 
 def _version(name: str) -> str | None:

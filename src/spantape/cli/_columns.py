@@ -21,13 +21,17 @@ COLOURS = {
 
 
 class Column(NamedTuple):
-    """One column: `value` is the datum, `shown` its text, `style` its colour in a terminal."""
+    """One column: `value` is the datum, `shown` its text, `style` its colour in a terminal.
+
+    One that is flexible takes what the others leave; names may be long, and are cut where that would leave nothing.
+    """
 
     value: Callable[[Record], Any]
     shown: Callable[[Record], str]
     right: bool = False
     style: Callable[[Record], str] = lambda _: ""
     flexible: bool = False
+    is_name: bool = False
 
 
 def dig(record: Record, path: str) -> Any:
@@ -36,6 +40,12 @@ def dig(record: Record, path: str) -> Any:
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
+
+
+def figure(record: Record, path: str) -> float | None:
+    """Give the number at a path; None when there is none: a file may be somebody else's."""
+    value = dig(record, path)
+    return value if isinstance(value, (int, float)) else None
 
 
 def outcome(record: Record) -> str:
@@ -60,6 +70,12 @@ def _last_said(record: Record) -> str:
     return form.line((text_of(last) if isinstance(last, dict) else "") or record.get("prompt") or "")
 
 
+def _any(value: Any) -> str:
+    from .. import jsontext
+
+    return form.line(value if isinstance(value, str) else jsontext.text(value)) if value is not None else ""
+
+
 def _path(path: str, show: Callable[[Any], str] = form.line) -> Column:
     return Column(lambda record: dig(record, path), lambda record: show(dig(record, path)))
 
@@ -67,6 +83,11 @@ def _path(path: str, show: Callable[[Any], str] = form.line) -> Column:
 def plain(path: str) -> Column:
     """Give a column of whatever stands at a path."""
     return _path(path, _any)
+
+
+def named(path: str) -> Column:
+    """Give a column of names."""
+    return plain(path)._replace(is_name=True)
 
 
 def number(path: str, show: Callable[[Any], str]) -> Column:
@@ -90,12 +111,12 @@ COLUMNS = {
     "time": _path("timestamp", form.clock),
     "date": _path("timestamp", lambda value: form.clock(value, day=True)),
     "status": Column(status, outcome, style=lambda record: COLOURS.get(status(record), "")),
-    "session": _path("session_id"),
-    "user": _path("user_id"),
-    "agent": _path("agent_key"),
-    "provider": _path("provider"),
-    "operation": _path("operation"),
-    "model": _path("model"),
+    "session": named("session_id"),
+    "user": named("user_id"),
+    "agent": named("agent_key"),
+    "provider": named("provider"),
+    "operation": named("operation"),
+    "model": named("model"),
     "tokens": Column(lambda record: dig(record, "usage.total_tokens"), _tokens, right=True),
     "cost": Column(lambda record: dig(record, "cost.total"), _cost, right=True),
     "latency": number("timing.duration_ms", form.duration),
@@ -107,14 +128,14 @@ COLUMNS = {
         lambda record: f"{_last_said(record)} → {got(record)}",
         flexible=True,
     ),
-    "error": _path("error.type"),
-    "trace": _path("trace_id"),
+    "error": named("error.type"),
+    "trace": named("trace_id"),
 }
 
 
 CALLS = {
     110: "id,time,status,model,session,tokens,cost,latency,prompt,response",
-    60: "id,time,status,model,cost,latency,said",
+    76: "id,time,status,model,cost,latency,said",
     0: "id,status,said",
 }
 """The columns of a list of calls, by the least width of a terminal."""
@@ -126,9 +147,3 @@ def columns(names: str, known: Mapping[str, Column]) -> dict[str, Column]:
     if not chosen:
         raise click.UsageError(f"--fields is empty: give some of {', '.join(known)}, or paths like usage.input_tokens")
     return {name: known.get(name) or plain(name) for name in chosen}
-
-
-def _any(value: Any) -> str:
-    from .. import jsontext
-
-    return form.line(value if isinstance(value, str) else jsontext.text(value)) if value is not None else ""

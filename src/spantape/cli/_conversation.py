@@ -16,6 +16,9 @@ _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistan
 _USAGE = {"input_tokens": "in", "output_tokens": "out"}
 
 
+_SEALED = "it is encrypted: give the key that it was written with, SPANTAPE_ENCRYPTION_KEY"
+
+
 class Row(NamedTuple):
     """A label, what it says, and the label's colour."""
 
@@ -57,7 +60,7 @@ def conversation(record: Record, before: Record | None) -> Iterator[Row]:
 def lines(told: Iterable[Row]) -> Iterator[tuple[str, str, str]]:
     """Give each row's lines, as label, text and colour; the label stands before the first one only."""
     for row in told:
-        for number, text in enumerate(row.text.split("\n") or [""]):
+        for number, text in enumerate(form.harmless(row.text).split("\n")):
             yield (row.label if number == 0 else "").ljust(_LABEL if text else 0), text, row.colour
 
 
@@ -143,7 +146,7 @@ def _trace(record: Record) -> str:
 def _sent(record: Record, before: Record | None, *, told: bool = True) -> Iterator[Row]:
     messages = record.get("messages")
     if not isinstance(messages, list):
-        yield Row("sent", str(record.get("prompt") or "nothing was kept of it"))
+        yield Row("sent", _whole(record.get("prompt")) or "nothing was kept of it")
         return
     same = folded(record, before)
     if same and told:
@@ -161,7 +164,16 @@ def _received(record: Record) -> Iterator[Row]:
             if reason not in {None, "stop"}:
                 yield Row("", f"finish: {reason}")
     else:
-        yield Row("got", str(record.get("response") or _nothing(record)))
+        yield Row("got", _whole(record.get("response")) or _nothing(record))
+
+
+def _whole(said: Any) -> str:
+    return _SEALED if is_sealed(said) else str(said or "")
+
+
+def is_sealed(said: Any) -> bool:
+    """Say whether what was said is encrypted, and no key is given."""
+    return isinstance(said, Mapping) and "encrypted" in said
 
 
 def _nothing(record: Record) -> str:

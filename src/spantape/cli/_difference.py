@@ -11,7 +11,7 @@ from .. import jsontext
 from ..filter import Record
 from ..transcript import text_of
 from . import _format as form
-from ._columns import dig, outcome
+from ._columns import dig, figure, outcome
 
 # A word, what is between words, or one character: Chinese and Japanese have no spaces.
 _WORD = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff]+|\s+|.", re.DOTALL)
@@ -49,7 +49,7 @@ def changes(one: Record, other: Record) -> Iterator[Change]:
     for name in ("messages", "output_messages"):
         yield from _messages(one.get(name) or [], other.get(name) or [])
     for label, (path, show) in _FIGURES.items():
-        before, after = dig(one, path), dig(other, path)
+        before, after = figure(one, path), figure(other, path)
         if before != after:
             yield Change(label, [*_exchanged(show(before), show(after)), Piece(" ", _growth(before, after))])
     yield from _cost(one, other)
@@ -63,7 +63,7 @@ def _cost(one: Record, other: Record) -> Iterator[Change]:
 
 
 def _priced(record: Record) -> tuple[Any, str]:
-    return dig(record, "cost.total"), dig(record, "cost.currency") or "USD"
+    return figure(record, "cost.total"), dig(record, "cost.currency") or "USD"
 
 
 def words(before: str, after: str) -> list[Piece]:

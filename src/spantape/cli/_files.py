@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +21,7 @@ CELLS = (
     "usage.input_tokens,usage.output_tokens,usage.cache_read_input_tokens,cost.total,cost.currency,"
     "timing.duration_ms,timing.time_to_first_chunk_ms,error.type,error.status_code,error_message,trace_id,span_id,metadata"
 )
-# What Excel takes in one cell and one sheet; a text that is longer makes it call the file damaged.
+# What Excel takes in one cell, counted in UTF-16, and in one sheet; a longer text makes it call the file damaged.
 _CELL, _ROWS = 32_767, 1_048_575
 # Excel reads a CSV file without this mark as if it were Latin-1.
 _ENCODINGS = {"csv": "utf-8-sig"}
@@ -40,12 +41,27 @@ def write(records: Iterable[Record], path: Path, form: str, fields: str | None) 
     """Write calls to a file in one of the `FORMS`; gives how many there were."""
     counting = count()
     numbered = (record for record, _ in zip(records, counting, strict=False))
-    if form == "xlsx":
-        _spreadsheet(numbered, path, _cells(fields))
-    else:
-        with path.open("w", encoding=_ENCODINGS.get(form, "utf-8"), newline="") as file:
-            _TEXTS[form](numbered, file, fields)
+    with _whole(path) as part:
+        if form == "xlsx":
+            _spreadsheet(numbered, part, _cells(fields))
+        else:
+            with part.open("w", encoding=_ENCODINGS.get(form, "utf-8"), newline="") as file:
+                _TEXTS[form](numbered, file, fields)
     return next(counting)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a file to write to that takes its name when it is whole: half an export looks like a small one."""
+    if path.exists() and not path.is_file():  # a pipe or a device
+        yield path
+        return
+    part = path.with_name(f"{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _json(records: Iterable[Record], file: IO[str], fields: str | None) -> None:
@@ -116,10 +132,11 @@ def _cell(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = forms.text(value)
-    if len(text) <= _CELL:
+    units = text.encode("utf-16-le", "surrogatepass")
+    if len(units) <= 2 * _CELL:
         return text
     mark = _CUT.format(len(text))
-    return text[: _CELL - len(mark)] + mark
+    return units[: 2 * (_CELL - len(mark))].decode("utf-16-le", "ignore") + mark
 
 
 def _cells(fields: str | None) -> dict[str, Column]:

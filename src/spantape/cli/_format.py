@@ -11,6 +11,9 @@ _SYMBOLS = {"USD": "$", "CNY": "¥", "EUR": "€"}
 _NONE = "–"
 _BARS = " ▁▂▃▄▅▆▇█"
 _EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
+# What steers a terminal, as signs: a model's answer is not to clear it, to name it, or to write to the clipboard.
+_SIGNS = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"}
+_SIGNS |= {0x7F: "\u2421"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
 
 
 def money(amount: object, currency: object = "USD") -> str:
@@ -58,6 +61,11 @@ def clock(timestamp: object, *, day: bool = False) -> str:
 def line(text: object) -> str:
     """Give a text on one line."""
     return " ".join(str(text).split()) if text is not None else ""
+
+
+def harmless(text: str) -> str:
+    """Give a text that a terminal only shows, whatever was said."""
+    return text.replace("\r\n", "\n").translate(_SIGNS)
 
 
 def size(number: float) -> str:

@@ -15,7 +15,7 @@ from .. import moments, sampling
 from ..filter import Record, began, latency_ms, status
 from ..sinks.files.tally import bucket, middle
 from . import _format as form
-from ._columns import Column, dig, number, plain
+from ._columns import Column, dig, figure, named, number
 from ._trend import TREND, Trend, compared
 
 _NOBODY = "–"
@@ -54,9 +54,9 @@ class Group:
         self._count("calls", times, record)
         self.calls += times
         self.failed += times * (status(record) not in {"success", "running"})
-        self.sent += times * (dig(record, "usage.input_tokens") or 0)
-        self.received += times * (dig(record, "usage.output_tokens") or 0)
-        cost, currency = dig(record, "cost.total"), str(dig(record, "cost.currency"))
+        self.sent += times * (figure(record, "usage.input_tokens") or 0)
+        self.received += times * (figure(record, "usage.output_tokens") or 0)
+        cost, currency = figure(record, "cost.total"), str(dig(record, "cost.currency"))
         if cost is not None:
             self.costs[currency] += times * cost
             self._count(currency, times * cost, record)
@@ -135,7 +135,7 @@ def money(costs: Mapping[str, float]) -> str:
 def figures(key: str, most: Callable[[Record], tuple[float, float]]) -> dict[str, Column]:
     """Give the columns of groups; `most` gives what a group's bar shows, and the most of any."""
     return {
-        key: plain(key),
+        key: named(key),
         "calls": number("calls", form.count),
         "recorded": number("recorded", form.count),
         "failed": number("failed", lambda count: str(count or "")),

@@ -67,7 +67,7 @@ COLUMNS: dict[str, Column] = {
     "last": plain("last")._replace(shown=lambda record: form.clock(record.get("last"), day=True)),
     "sample": plain("sample")._replace(shown=lambda record: str(record.get("sample"))[:8]),
     "good": plain("good")._replace(shown=lambda record: str(record.get("good") or "–")[:8]),
-    "models": plain("models"),
+    "models": plain("models")._replace(is_name=True),
     "error": plain("error")._replace(flexible=True),
 }
 

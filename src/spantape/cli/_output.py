@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 import click
 
 from ..filter import Record
+from . import _format as form
 from . import _forms as forms
 from ._columns import COLUMNS, Column, columns
-from ._progress import room, say
+from ._progress import room, say_data
 
 Shape: TypeAlias = Mapping[int, str]
 """The columns of a list, by the least width of a terminal that has room for them; a program gets the widest."""
@@ -31,6 +32,8 @@ _CELLS: dict[str, Callable[[Iterable[Record], Mapping[str, Column]], Iterator[st
 }
 _FORMATS = ("table", *_WHOLE, *_CELLS)
 _NOT_FOUND = 3
+_WIDEST = 19
+"""So wide is a moment; a longer name leaves the texts a place, and the ids whole."""
 
 
 class NothingFound(click.ClickException):
@@ -47,8 +50,19 @@ class Output:
     fields: str | None
     full: bool
 
-    def emit(self, records: Iterable[Record], usual: Shape, known: Mapping[str, Column] = COLUMNS) -> None:
-        """Print records with their usual columns, of those that are `known`.
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether a list is wanted of what is usually told otherwise."""
+        return self.form is not None or self.fields is not None
+
+    def emit(
+        self,
+        records: Iterable[Record],
+        usual: Shape,
+        known: Mapping[str, Column] = COLUMNS,
+        table: Callable[..., None] | None = None,
+    ) -> None:
+        """Print records with their usual columns, of those that are `known`; `table` draws them for a person.
 
         Raises:
             NothingFound: There are none.
@@ -62,7 +76,7 @@ class Output:
         elif self.form in _CELLS:
             _print(_CELLS[self.form](found, chosen))
         elif self.form == "table" or sys.stdout.isatty():
-            _table(found, columns(self.fields or _fitting(usual), known), full=self.full)
+            (table or _table)(found, columns(self.fields or _fitting(usual), known), full=self.full)
         else:
             _print(forms.tab_separated(found, chosen))
 
@@ -86,13 +100,14 @@ def output(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        say(line)
+        say_data(line)
 
 
 def fitted(text: str, width: int, *, right: bool = False) -> str:
     """Give a text exactly so wide in a terminal, where a Chinese character is as wide as two others."""
     from rich.cells import cell_len, set_cell_size
 
+    text = form.harmless(text)
     wide = cell_len(text)
     if wide > width:
         return set_cell_size(text, width - 1) + "…"
@@ -110,6 +125,7 @@ def _table(records: Iterable[Record], chosen: Mapping[str, Column], *, full: boo
     from rich.table import Table
     from rich.text import Text
 
+    widest = max(_WIDEST, shutil.get_terminal_size().columns // 4)
     table = Table(box=None, pad_edge=False, header_style="dim", expand=any(each.flexible for each in chosen.values()))
     for name, column in chosen.items():
         fits = column.flexible and not full
@@ -119,8 +135,10 @@ def _table(records: Iterable[Record], chosen: Mapping[str, Column], *, full: boo
             no_wrap=not (column.flexible and full),
             overflow="fold" if full else "ellipsis",
             ratio=1 if fits else None,
+            max_width=widest if column.is_name and not full else None,
         )
     for record in records:
-        table.add_row(*[Text(column.shown(record), style=column.style(record)) for column in chosen.values()])
+        cells = [Text(form.harmless(column.shown(record)), column.style(record)) for column in chosen.values()]
+        table.add_row(*cells)
     with room():
         Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto").print(table)

@@ -11,6 +11,11 @@ import click
 
 from ..sinks.files.reader import Recordings
 
+folder = click.option(
+    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), help="Folder of the records."
+)
+"""The option `--dir`."""
+
 
 def place(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the option `--dir`, as the `Recordings` below it."""
@@ -22,5 +27,4 @@ def place(command: Callable[..., Any]) -> Callable[..., Any]:
         settings = Settings.load()
         return command(*args, recordings=Recordings(folder or settings.base_dir, settings=settings), **kwargs)
 
-    option = click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the records.")
-    return option(run)
+    return folder(run)

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import click
 
+from ._format import harmless
+
 Item = TypeVar("Item")
 
 _PATIENCE, _EVERY = 1.0, 0.1
@@ -106,6 +108,12 @@ def say(text: str) -> None:
     """Print a line while there may be a bar."""
     with room():
         click.echo(text)
+
+
+def say_data(text: str) -> None:
+    """Print what was recorded: to a program as it is, to a person without what steers the terminal."""
+    with room():
+        click.echo(harmless(text) if sys.stdout.isatty() else text, color=True)
 
 
 class Meter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ import click
 from ..errors import QueryError
 from ..filter import STATUSES, Filter, Record
 from ..sinks.files.reader import Recordings
+from ._output import NothingFound
 from ._place import place
 from ._progress import Meter, during, is_seen
 
@@ -32,6 +33,7 @@ _OPTIONS = {
     "tag": ("--tag", "KEY=VALUE", "With this in its metadata."),
     "q": ("-q", "TEXT", "In which this was said, by anyone."),
 }
+_ELSEWHERE = "give the folder with --dir; `spantape doctor` says whether programs would record"
 
 
 @dataclass(frozen=True)
@@ -44,16 +46,28 @@ class Query:
     def latest(self, count: int = 0, **more: Any) -> Iterator[Record]:
         """Give them, or so many of them, the newest first; `more` narrows the filter."""
         where = replace(self.where, **more)
-        return self._told(islice(self.recordings.iter_latest(where), count or None), where)
+        found = self._running(where)[::-1] if _runs(where) else self.recordings.iter_latest(where)
+        return self._told(islice(self._asked_for(found, more), count or None), where)
 
     def oldest(self) -> Iterator[Record]:
         """Give them, day by day."""
-        return self._told(self.recordings.iter_all(self.where), self.where)
+        found = self._running(self.where) if _runs(self.where) else self.recordings.iter_all(self.where)
+        return self._told(iter(found), self.where)
 
     def session(self, name: str) -> Iterator[Record]:
         """Give those of a session."""
         where = replace(self.where, session=name)
-        return during(self.recordings.iter_session(name, where=where), "reading")
+        found = self._running(where) if _runs(where) else self.recordings.iter_session(name, where=where)
+        return during(self._asked_for(found, ["session"]), "reading")
+
+    def _running(self, where: Filter) -> list[Record]:
+        """Give those that run: they are in no file of a day before they end."""
+        return list(filter(where.matches, self.recordings.get_running_interactions()))
+
+    def _asked_for(self, records: Iterable[Record], narrowed: Iterable[str]) -> Iterator[Record]:
+        """Give those that the options ask for, too, where the command itself asks for something of the same kind."""
+        twice = any(getattr(self.where, name) is not None for name in narrowed)
+        return filter(self.where.matches, records) if twice else iter(records)
 
     def _told(self, records: Iterator[Record], where: Filter) -> Iterator[Record]:
         if not is_seen():
@@ -69,7 +83,15 @@ def query(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def run(*args: Any, recordings: Recordings, **kwargs: Any) -> Any:
         where = _read({name: kwargs.pop(f"by_{name}") for name in _OPTIONS})
-        return command(*args, calls=Query(recordings, where), **kwargs)
+        try:
+            return command(*args, calls=Query(recordings, where), **kwargs)
+        except NothingFound:
+            if recordings.size():
+                raise
+            raise NothingFound(f"nothing is recorded in {recordings.base_dir.absolute()}: {_ELSEWHERE}") from None
+        finally:
+            if recordings.damaged:
+                click.echo(f"spantape: {recordings.damaged} lines can't be read, and are left out", err=True)
 
     for name, (flag, metavar, about) in reversed(_OPTIONS.items()):
         run = click.option(flag, f"by_{name}", metavar=metavar, help=about)(run)
@@ -87,3 +109,7 @@ def _read(given: dict[str, str | None]) -> Filter:
         return Filter.parse(**given)
     except QueryError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _runs(where: Filter) -> bool:
+    return where.status == "running"

@@ -10,41 +10,94 @@ from typing import Any
 from .. import jsontext
 from ..filter import Record
 from ._columns import dig
+from ._conversation import is_sealed
+from ._output import NothingFound
 
 # What a record tells of a request under a name that the API does not know, or that has no effect when it is sent again.
 _NOT_SENT = frozenset({"output_type", "stream_cursor", "prompt_name", "prompt_version", "tools"})
-_PATHS = {"embeddings": "/embeddings", "text_completion": "/completions", "moderation": "/moderations"}
+_PATHS = {
+    "chat": "/chat/completions",
+    "embeddings": "/embeddings",
+    "text_completion": "/completions",
+    "moderation": "/moderations",
+    "image_generation": "/images/generations",
+    "speech": "/audio/speech",
+}
 _METHODS = {
     "/chat/completions": "chat.completions.create",
     "/responses": "responses.create",
     "/embeddings": "embeddings.create",
     "/completions": "completions.create",
     "/moderations": "moderations.create",
+    "/images/generations": "images.generate",
+    "/audio/speech": "audio.speech.create",
+}
+_PROMPTED = frozenset({"/completions", "/images/generations"})
+# What the client's methods have names for; all else goes in `extra_body`, which they all take.
+_NAMED = frozenset({
+    *("model", "messages", "input", "prompt", "instructions", "temperature", "top_p", "n", "stop", "seed", "stream"),
+    *("max_tokens", "max_completion_tokens", "max_output_tokens", "presence_penalty", "frequency_penalty", "logprobs"),
+    *("tools", "tool_choice", "parallel_tool_calls", "response_format", "stream_options", "user", "metadata", "store"),
+    *("logit_bias", "top_logprobs", "reasoning", "previous_response_id", "voice", "size", "quality"),
+    *("encoding_format", "dimensions"),
+})  # fmt: skip
+# Where providers have their API, if not below `/v1`.
+_BASES = {
+    "azure.ai.openai": "/openai/v1",
+    "dashscope": "/compatible-mode/v1",
+    "zhipu": "/api/paas/v4",
+    "groq": "/openai/v1",
+    "openrouter": "/api/v1",
+    "volcengine": "/api/v3",
+    "gcp.gemini": "/v1beta/openai",
+    "fireworks": "/inference/v1",
+    "qianfan": "/v2",
 }
 
 
 def path(record: Record) -> str:
-    """Give the path of the endpoint that was called, below `/v1`."""
-    if str(record.get("response_id")).startswith("resp_"):
-        return "/responses"
-    return _PATHS.get(str(record.get("operation")), "/chat/completions")
+    """Give the path of the endpoint that was called.
+
+    Raises:
+        NothingFound: What was sent there is not in the record.
+    """
+    operation = str(record.get("operation") or "chat")
+    if operation not in _PATHS:
+        raise NothingFound(f"a call of `{operation}` can't be sent again: its record has not all that was sent")
+    kind = dig(record, "metadata.api_type")
+    answered = str(record.get("response_id")).startswith("resp_")
+    return "/responses" if kind == "responses" or answered else _PATHS[operation]
 
 
 def body(record: Record) -> dict[str, Any]:
     """Give the body of the request, as far as it was recorded."""
-    sent = {key: value for key, value in (record.get("request") or {}).items() if key not in _NOT_SENT}
-    sent = {"model": record.get("model"), **sent}
-    messages = [one for one in record.get("messages") or [] if isinstance(one, dict)]
     where = path(record)
+    sent = {"model": record.get("model"), **_parameters(record.get("request") or {}, where)}
+    if is_sealed(record.get("messages")):
+        raise NothingFound("what was sent is encrypted: give the key that it was written with, SPANTAPE_ENCRYPTION_KEY")
+    messages = [one for one in record.get("messages") or [] if isinstance(one, dict)]
     if where == "/chat/completions":
         sent["messages"] = [turn for message in messages for turn in _turns(message)]
     elif where == "/responses":
         sent["input"] = [item for message in messages for item in _items(message)]
     else:
         texts = [str(part.get("content", "")) for message in messages for part in _parts(message)]
-        sent["prompt" if where == "/completions" else "input"] = texts[0] if len(texts) == 1 else texts
+        sent["prompt" if where in _PROMPTED else "input"] = texts[0] if len(texts) == 1 else texts
     tools = [_tool(tool, flat=where == "/responses") for tool in dig(record, "request.tools") or []]
     return sent | ({"tools": tools} if tools else {})
+
+
+def _parameters(request: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Give the parameters by the names of the endpoint: a record has one name for what several call otherwise."""
+    sent = {key: value for key, value in request.items() if key not in _NOT_SENT}
+    if "max_completion_tokens" in sent:
+        sent.pop("max_tokens", None)
+    if where == "/responses":
+        if "max_tokens" in sent:
+            sent["max_output_tokens"] = sent.pop("max_tokens")
+        effort = sent.pop("reasoning_effort", None)
+        return sent if effort is None else {"reasoning": {"effort": effort}} | sent
+    return sent
 
 
 def curl(record: Record) -> str:
@@ -59,13 +112,16 @@ def curl(record: Record) -> str:
 
 def python(record: Record) -> str:
     """Give a Python program that sends the call again, with the key from the environment."""
-    arguments = ",\n".join(
-        f"    {name}={pprint.pformat(value, width=100, sort_dicts=False)}" if name.isidentifier() else ""
-        for name, value in body(record).items()
+    sent = body(record)
+    extra = {name: value for name, value in sent.items() if name not in _NAMED}
+    named = {name: value for name, value in sent.items() if name in _NAMED} | ({"extra_body": extra} if extra else {})
+    arguments = "".join(
+        f"    {name}={pprint.pformat(value, width=100, sort_dicts=False)},\n" for name, value in named.items()
     )
+    shown = "for chunk in answer:\n    print(chunk)" if sent.get("stream") else "print(answer)"
     return (
         f"import openai\n\nclient = openai.OpenAI(base_url={_base(record)!r})\n"
-        f"answer = client.{_METHODS[path(record)]}(\n{arguments},\n)\nprint(answer)"
+        f"answer = client.{_METHODS[path(record)]}(\n{arguments})\n{shown}"
     )
 
 
@@ -73,9 +129,9 @@ def _base(record: Record) -> str:
     address, port = dig(record, "server.address"), dig(record, "server.port")
     if not address:
         return "https://api.openai.com/v1"
-    if port in {None, 443}:
-        return f"https://{address}/v1"
-    return f"http://{address}:{port}/v1"
+    host = f"[{address}]" if ":" in address else address
+    below = _BASES.get(str(record.get("provider")), "/v1")
+    return f"https://{host}{below}" if port in {None, 443} else f"http://{host}:{port}{below}"
 
 
 def _parts(message: Record) -> list[Record]:

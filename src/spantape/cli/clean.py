@@ -9,6 +9,7 @@ import click
 
 from ..settings import Settings
 from . import _format as form
+from . import _place
 from ._columns import number, plain
 from ._output import Output, output
 from ._progress import bar
@@ -22,7 +23,7 @@ _COLUMNS = {
 
 
 @click.command("clean")
-@click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the records.")
+@_place.folder
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--force", is_flag=True, help="Do it without asking.")
 @output

@@ -7,7 +7,9 @@ import click
 from ..sinks.files.reader import Recordings
 from ._calls import find
 from ._difference import changes
+from ._format import harmless
 from ._place import place
+from ._progress import bar
 
 _MARKS = {"-": ("[-", "-]", "red"), "+": ("{+", "+}", "green")}
 
@@ -18,9 +20,11 @@ _MARKS = {"-": ("[-", "-]", "red"), "+": ("{+", "+}", "green")}
 @place
 def command(recordings: Recordings, one: str, other: str) -> None:
     """Compare two calls: parameters, the words of each message, tokens, cost, latency."""
-    found = list(changes(find(recordings, one), find(recordings, other)))
+    first, second = find(recordings, one), find(recordings, other)
+    with bar("comparing"):
+        found = list(changes(first, second))
     for change in found:
-        told = "".join(_marked(piece.sign, piece.text) for piece in change.pieces)
+        told = "".join(_marked(piece.sign, harmless(piece.text)) for piece in change.pieces)
         click.echo(f"{change.label:<9} {told}".replace("\n", "\n" + " " * 10))
     if not found:
         click.echo("the calls are the same")

@@ -14,11 +14,11 @@ from ._trend import compared
 
 _CALLS = {
     110: "id,date,status,model,session,latency,error,message",
-    60: "id,date,status,model,message",
+    76: "id,date,status,model,message",
     0: "id,message",
 }
 _MESSAGE = Column(lambda record: record.get("error_message"), got, flexible=True)
-_KINDS = {110: "count,trend,first,last,sample,good,models,error", 60: "count,trend,last,sample,error", 0: "count,error"}
+_KINDS = {110: "count,trend,first,last,sample,good,models,error", 76: "count,trend,last,sample,error", 0: "count,error"}
 
 
 @click.command("errors")
@@ -28,11 +28,10 @@ _KINDS = {110: "count,trend,first,last,sample,good,models,error", 60: "count,tre
 @output
 def command(calls: Query, number: int, output: Output, *, grouped: bool) -> None:
     """List what failed, the newest first."""
-    status = calls.where.status or "error"
     if not grouped:
-        output.emit(calls.latest(number, status=status), _CALLS, CALLS | {"message": _MESSAGE})
+        output.emit(calls.latest(number, status="error"), _CALLS, CALLS | {"message": _MESSAGE})
         return
-    found = kinds(calls.latest(status=status))[: number or None]
+    found = kinds(calls.latest(status="error"))[: number or None]
     find_good(found, Query(calls.recordings, Filter(status="ok")).latest())
     trends = compared(kind.trend for kind in found)
     output.emit((kind.told(trend) for kind, trend in zip(found, trends, strict=True)), _KINDS, COLUMNS)

@@ -27,6 +27,8 @@ def command(  # noqa: PLR0913 - click gives each option by itself
     chosen = form or path.suffix.lower().lstrip(".")
     if chosen not in _files.FORMS:
         raise click.UsageError(f"{path.name} does not say its form: give -o with one of {', '.join(_files.FORMS)}")
+    if chosen == "html" and fields:
+        raise click.UsageError("a page shows whole calls: --fields is for the other forms")
     if path.exists() and not force:
         raise click.UsageError(f"{path} is there already: give --force to write over it")
     found = iter(list(calls.latest(number))[::-1]) if number else calls.oldest()

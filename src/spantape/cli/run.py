@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,22 @@ from .. import moments
 from ..filter import Record
 from ..settings import Settings
 from ..sinks.files.reader import Recordings
+from . import _place
 from ._columns import dig
-from ._format import count, money
+from ._format import count
+from ._groups import Group, money
 
 _START = Path(__file__).parent.with_name("_start")
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 _NO_SUCH_COMMAND = 127
-_MOST = 100_000
+_OFF = "nothing was recorded: it is switched off, as `spantape doctor` says"
+# Some processes write later than others what ended before.
+_LATE = timedelta(minutes=1)
+_NEVER = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--dir", "folder", type=click.Path(path_type=Path), help="Folder of the records.")
+@_place.folder
 @click.option("--otlp", metavar="URL", help="Send the spans there over OTLP, too.")
 @click.option("--no-content", is_flag=True, help="Keep no prompts and responses.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
@@ -44,7 +50,8 @@ def command(folder: Path | None, otlp: str | None, no_content: bool, quiet: bool
     began = datetime.now().astimezone()
     code = _run(program, _environment(given))
     if not quiet:
-        click.echo(f"spantape: {_summary(_since(recordings, began))} in {settings.base_dir}", err=True)
+        told = f"{_summary(_since(recordings, began))} in {settings.base_dir}" if settings.enabled else _OFF
+        click.echo(f"spantape: {told}", err=True)
     sys.exit(code)
 
 
@@ -79,23 +86,20 @@ def _listen(handler: Callable[[int, object], None]) -> None:
             signal.signal(getattr(signal, name), handler)
 
 
-def _since(recordings: Recordings, began: datetime) -> list[Record]:
-    latest = recordings.get_latest_interactions(_MOST)
-    return [each for each in latest if (moment := moments.read(each.get("timestamp"))) and moment >= began]
+def _since(recordings: Recordings, began: datetime) -> Group:
+    """Sum up the calls that began since, and look at no more than those: they are written when they end."""
+    found, earliest = Group(), began - _LATE
+    for record in takewhile(lambda record: _ended(record) >= earliest, recordings.iter_latest()):
+        if (moments.read(record.get("timestamp")) or earliest) >= began:
+            found.add(record)
+    return found
 
 
-def _summary(records: list[Record]) -> str:
-    tokens = sum(dig(each, "usage.total_tokens") or 0 for each in records)
-    failed = sum(each.get("success") is False for each in records)
-    told = [f"{len(records)} calls", f"{failed} failed", f"{count(tokens)} tokens", _spent(records)]
-    return ", ".join(told)
+def _ended(record: Record) -> datetime:
+    return moments.read(dig(record, "timing.end_time")) or _NEVER
 
 
-def _spent(records: list[Record]) -> str:
-    """Give what calls cost, each currency by itself."""
-    spent: dict[str, float] = {}
-    for each in records:
-        currency = str(dig(each, "cost.currency") or "USD")
-        spent[currency] = spent.get(currency, 0.0) + (dig(each, "cost.total") or 0.0)
-    priced = {currency: amount for currency, amount in spent.items() if amount} or {"USD": 0.0}
-    return " + ".join(money(amount, currency) for currency, amount in sorted(priced.items()))
+def _summary(found: Group) -> str:
+    """Tell how many there were, and what they cost: each currency by itself, and nothing where that is not known."""
+    told = [f"{found.calls:.0f} calls", f"{found.failed:.0f} failed", f"{count(found.sent + found.received)} tokens"]
+    return ", ".join([*told, *([money(dict(sorted(found.costs.items())))] if found.costs else [])])

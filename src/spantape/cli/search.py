@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..filter import Record
+from ..filter import Record, texts
 from ..transcript import text_of
 from ._columns import COLUMNS, plain
 from ._format import line
@@ -49,8 +49,8 @@ def _excerpt(record: Record, text: str) -> dict[str, Any]:
 
 
 def _said(record: Record) -> Iterator[tuple[str, str]]:
-    """Give what was said, and where: first as a whole, then by each role, with tools."""
+    """Give what was said, and where: first as a whole, then by each role, with tools, and what is shown nowhere."""
     yield from ((name, line(record.get(name) or "")) for name in _PLACES)
     for message in chain.from_iterable(record.get(name) or () for name in _MESSAGES):
         if isinstance(message, dict):
-            yield str(message.get("role")), line(text_of(message))
+            yield from ((str(message.get("role")), line(said)) for said in (text_of(message), *texts(message)))

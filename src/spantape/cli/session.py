@@ -24,7 +24,7 @@ def command(calls: Query, name: str, number: int, output: Output) -> None:
     """Show a session as one conversation: of each call only what is new; with -o as a list of its calls."""
     found: Iterable[Record] = calls.session(name)
     found = deque(found, maxlen=number) if number else found  # the last of them
-    if output.form is not None:
+    if output.is_asked_for:
         output.emit(found, CALLS)
         return
     before: Record | None = None

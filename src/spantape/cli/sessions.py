@@ -10,19 +10,19 @@ import click
 
 from ..filter import Record, status
 from . import _format as form
-from ._columns import Column, dig, number, plain
+from ._columns import Column, dig, figure, named, number, plain
 from ._groups import money
 from ._output import Output, output
 from ._query import Query, most, query
 
 _SHAPES = {
     100: "session,user,calls,failed,tokens,cost,first,last,said",
-    60: "session,calls,failed,cost,last,said",
+    76: "session,calls,failed,cost,last,said",
     0: "session,calls",
 }
 _COLUMNS: dict[str, Column] = {
-    "session": plain("session"),
-    "user": plain("user"),
+    "session": named("session"),
+    "user": named("user"),
     "calls": number("calls", form.count),
     "failed": number("failed", lambda count: str(count or "")),
     "tokens": number("tokens", form.count),
@@ -61,8 +61,8 @@ def _add(session: dict[str, Any], record: Record) -> None:
     session["user"] = session["user"] or record.get("user_id")
     session["calls"] += 1
     session["failed"] += status(record) not in {"success", "running"}
-    session["tokens"] += dig(record, "usage.total_tokens") or 0
+    session["tokens"] += figure(record, "usage.total_tokens") or 0
     session["first"] = record.get("timestamp")
-    if dig(record, "cost.total") is not None:
-        currency = str(dig(record, "cost.currency"))
-        session["cost"][currency] = session["cost"].get(currency, 0) + dig(record, "cost.total")
+    cost, currency = figure(record, "cost.total"), str(dig(record, "cost.currency"))
+    if cost is not None:
+        session["cost"][currency] = session["cost"].get(currency, 0) + cost

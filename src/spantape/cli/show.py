@@ -15,6 +15,7 @@ from ._calls import before, find
 from ._conversation import lines, rows
 from ._output import NothingFound
 from ._place import place
+from ._progress import say_data
 
 _CODE = re.compile(r"```[^\n]*\n(.*?)```", re.DOTALL)
 
@@ -66,7 +67,7 @@ def command(recordings: Recordings, name: str, form: str | None, other: str | No
     record = find(recordings, name)
     simple = {"raw": _raw, "request": _sent, "response": _answer, "code": _code, **_FORMS}.get(other or form or "")
     if simple is not None:
-        click.echo(simple(record))
+        say_data(simple(record))
         return
     for label, text, colour in lines(rows(record, _other(recordings, record, diff))):
         click.echo(click.style(label, fg=colour or None, bold=bool(colour)) + text)

@@ -22,7 +22,7 @@ def command(calls: Query, key: str, number: int, output: Output) -> None:
     shapes = {
         PIPED: f"{key},{counted(found)},failed,input_tokens,output_tokens,{amounts(found)},unpriced,{latencies},trend",
         115: f"{key},{counted(found)},failed,input_tokens,output_tokens,cost,{latencies},{drawn(key)}",
-        60: f"{key},{counted(found)},failed,cost,p95_ms,{drawn(key)}",
+        80: f"{key},{counted(found)},failed,cost,p95_ms,{drawn(key)}",
         0: f"{key},{counted(found)},cost",
     }
     output.emit(found[: number or None], shapes, figures(key, lambda group: (group["calls"], top)))

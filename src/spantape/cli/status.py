@@ -34,7 +34,7 @@ def command(recordings: Recordings, output: Output) -> None:
         "files": ", ".join(f"{name} {each['count']} ({form.size(each['size'])})" for name, each in kinds),
         "disk": f"{form.size(float(health['disk_space_available']))} free",
     }
-    if output.form is not None:
+    if output.is_asked_for:
         output.emit([{**found, **health, "base_dir": rows["folder"]}], {0: _FIELDS})
     else:
         for label, told in rows.items():

@@ -4,51 +4,62 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice, takewhile
 from typing import TypeAlias
 
 import click
 
-from .. import jsontext
 from ..filter import Record
 from ..sinks.files.reader import Recordings
-from ._columns import COLUMNS, dig
-from ._forms import plain
-from ._output import NothingFound, fitted
-from ._query import Query, most, query
+from . import _format as form
+from ._columns import CALLS, Column, dig
+from ._output import PIPED, Output, fitted, output
+from ._progress import say
+from ._query import Query, query
 
 Key: TypeAlias = tuple[object, object]
 
 _EVERY = 0.25
 _MOST_KNOWN = 10_000
-_LEAST = 10
-_WIDTHS = {"time": 8, "status": 9, "model": 16, "session": 10, "tokens": 10, "cost": 10, "latency": 7}
-_SHAPES = {100: tuple(_WIDTHS), 70: ("time", "status", "model", "cost", "latency"), 0: ("time", "status")}
-_PIPED = ("id", "time", "status", "model", "session", "tokens", "cost", "latency", "prompt", "response")
+_LEAST, _USUAL, _GAP = 10, 16, 2
+_WIDTHS = {
+    "time": 8,
+    "date": 19,
+    "id": 8,
+    "status": 9,
+    "session": 10,
+    "tokens": 10,
+    "cost": 11,
+    "latency": 7,
+    "ttft": 7,
+}
+_SHAPES = {
+    PIPED: CALLS[110],
+    100: "time,status,model,session,tokens,cost,latency,said",
+    70: "time,status,model,cost,latency,said",
+    0: "time,status,said",
+}
 
 
 @click.command("tail")
-@most(10)
+@click.option(
+    "-n", "number", type=click.IntRange(0), default=10, show_default=True, help="How many of the latest; 0 is none."
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with each call that begins or ends, until you press Ctrl-C.")
-@click.option("-o", "form", type=click.Choice(["table", "jsonl"]), help="Table in a terminal, else TSV.")
 @query
-def command(calls: Query, number: int, form: str | None, *, follow: bool) -> None:
+@output
+def command(calls: Query, number: int, output: Output, *, follow: bool) -> None:
     """Show the latest calls, the newest last; with -f also those that run, as soon as they begin."""
-    told = _teller(form)
+    if follow and output.form == "json":
+        raise click.UsageError("-f goes on, and what -o json gives has an end: give -o jsonl")
     # Looked at first: what comes while the latest are listed is new.
     known = dict.fromkeys(map(_key, islice(calls.recordings.iter_latest(), _MOST_KNOWN if follow else 0)))
     latest = list(calls.latest(number)) if number else []
-    if not latest and not follow:
-        raise NothingFound("nothing found")
-    news = (
-        filter(calls.where.matches, _news(calls.recordings, known | dict.fromkeys(map(_key, latest)))) if follow else ()
-    )
+    news = _news(calls.recordings, known | dict.fromkeys(map(_key, latest))) if follow else ()
     with contextlib.suppress(KeyboardInterrupt):
-        for record in chain(reversed(latest), news):
-            click.echo(told(record))
+        output.emit(chain(reversed(latest), filter(calls.where.matches, news)), _SHAPES, table=_rows)
 
 
 def _news(recordings: Recordings, known: dict[Key, None]) -> Iterator[Record]:
@@ -68,20 +79,22 @@ def _key(record: Record) -> Key:
     return record.get("id"), dig(record, "metadata.stage")
 
 
-def _teller(form: str | None) -> Callable[[Record], str]:
-    if form == "jsonl":
-        return jsontext.text
-    return _row if form == "table" or sys.stdout.isatty() else _tab_separated
+def _rows(records: Iterable[Record], chosen: Mapping[str, Column], *, full: bool) -> None:
+    """Print a row as soon as there is one: nobody knows how wide those to come will be."""
+    for record in records:
+        say("  ".join(_cell(chosen[name], record, width, full) for name, width in _widths(chosen, full).items()))
 
 
-def _row(record: Record) -> str:
-    width = shutil.get_terminal_size().columns
-    names = next(names for least, names in _SHAPES.items() if width >= least)
-    cells = [fitted(COLUMNS[name].shown(record), _WIDTHS[name], right=COLUMNS[name].right) for name in names]
-    cells[1] = click.style(cells[1], fg=COLUMNS["status"].style(record))
-    left = width - sum(_WIDTHS[name] + 2 for name in names)
-    return "  ".join([*cells, fitted(COLUMNS["said"].shown(record), left)] if left > _LEAST else cells)
+def _widths(chosen: Mapping[str, Column], full: bool) -> dict[str, int]:
+    """Give how wide columns are; texts share the rest of the terminal, or are left out where that is too little."""
+    fixed = sum(_WIDTHS.get(name, _USUAL) + _GAP for name, column in chosen.items() if not column.flexible)
+    texts = sum(column.flexible for column in chosen.values())
+    share = (shutil.get_terminal_size().columns - fixed + _GAP) // max(1, texts) - _GAP
+    widths = {name: share if column.flexible else _WIDTHS.get(name, _USUAL) for name, column in chosen.items()}
+    return {name: width for name, width in widths.items() if full or width > _LEAST or not chosen[name].flexible}
 
 
-def _tab_separated(record: Record) -> str:
-    return "\t".join(plain(COLUMNS[name].value(record)) for name in _PIPED)
+def _cell(column: Column, record: Record, width: int, full: bool) -> str:
+    text, style = column.shown(record), column.style(record)
+    told = form.harmless(text) if full and column.flexible else fitted(text, width, right=column.right)
+    return click.style(told, fg=style) if style else told

@@ -9,13 +9,13 @@ import click
 from .. import moments
 from ..filter import Record
 from . import _format as form
-from ._columns import COLUMNS, Column, dig
+from ._columns import COLUMNS, Column, figure
 from ._output import Output, output
 from ._query import Query, most, query
 
 _SHAPES = {
     100: "id,when,status,model,tokens,cost,latency,timeline,said",
-    60: "id,when,status,latency,timeline,said",
+    76: "id,when,status,latency,timeline,said",
     0: "id,timeline",
 }
 _WIDTH = 20
@@ -55,4 +55,4 @@ def _start(record: Record) -> float:
 
 
 def _took(record: Record) -> float:
-    return float(dig(record, "timing.duration_ms") or 0) / 1000
+    return (figure(record, "timing.duration_ms") or 0) / 1000
