@@ -127,7 +127,7 @@ def test_a_run_that_is_cancelled_with_its_client(server: ScriptedServer, recorde
 
     async def main(model: Any) -> None:
         task = asyncio.ensure_future(model.ainvoke("x"))
-        await asyncio.to_thread(server.wait_for, 1)
+        assert await asyncio.to_thread(server.wait_for, 1, 300)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -6,9 +6,12 @@ import asyncio
 import gc
 import threading
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from langchain_core.runnables import RunnableLambda
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import ToolException, tool
 from langchain_things import ASKED, Fake, chain, chat, graph, named, said, tree
 from opentelemetry import context as otel_context
@@ -43,6 +46,20 @@ def test_an_error_goes_all_the_way_up(recorded: Recorded) -> None:
         assert span.attributes["spantape.error.message"] == "no"
 
 
+@pytest.mark.parametrize("way", ["invoke", "stream", "astream"])
+def test_what_was_asked_of_a_chain_that_fails(way: str, recorded: Recorded) -> None:
+    made = chain(Fake(answers=[ValueError("no")]))
+
+    async def main() -> None:
+        async for _ in made.astream(ASKED):
+            pass
+
+    ways = {"invoke": lambda: made.invoke(ASKED), "stream": lambda: list(made.stream(ASKED))}
+    with pytest.raises(ValueError, match="no"):
+        asyncio.run(main()) if way == "astream" else ways[way]()
+    assert '"Who?' in named(recorded.spans, "invoke_workflow").attributes["gen_ai.input.messages"].replace("\\", "")
+
+
 def test_a_tool_that_fails(recorded: Recorded) -> None:
     @tool
     def broken(q: str) -> str:
@@ -53,6 +70,20 @@ def test_a_tool_that_fails(recorded: Recorded) -> None:
         broken.invoke({"q": "x"})
     assert recorded.span.status.status_code is StatusCode.ERROR
     assert recorded.attributes["error.type"] == "KeyError"
+
+
+def test_a_tool_that_fails_is_known_by_its_call(recorded: Recorded) -> None:
+    if not hasattr(Runnable, "stream_events"):
+        pytest.skip("this langchain tells the call with the answer")
+
+    @tool
+    def broken(q: str) -> str:
+        """Break."""
+        raise KeyError(q)
+
+    with pytest.raises(KeyError):
+        broken.invoke({"name": "broken", "args": {"q": "x"}, "id": "c", "type": "tool_call"})
+    assert recorded.attributes["gen_ai.tool.call.id"] == "c"
 
 
 def test_a_tool_whose_failure_the_model_reads(recorded: Recorded) -> None:
@@ -204,6 +235,18 @@ def test_an_abandoned_stream_of_openai(server: ScriptedServer, recorded: Recorde
     assert recorded.record["response"] == "Hel"
 
 
+def test_a_stream_that_fails_on_the_way(recorded: Recorded) -> None:
+    class Breaks(Fake):
+        def _stream(self, *args: Any, **kwargs: Any) -> Any:
+            yield ChatGenerationChunk(message=AIMessageChunk(content="Hel"))
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        list(Breaks().stream("x"))
+    assert recorded.record["response"] == "Hel"
+    assert recorded.record["success"] is False
+
+
 def test_a_broken_astream(recorded: Recorded) -> None:
     async def main() -> None:
         pieces = chain(Fake()).astream(ASKED)
@@ -233,7 +276,7 @@ def test_a_broken_astream_of_a_graph(recorded: Recorded) -> None:
 def waiting(server: ScriptedServer, model: Any) -> Any:
     async def main() -> Any:
         task = asyncio.create_task(model.ainvoke(ASKED))
-        await asyncio.to_thread(server.wait_for, 1)
+        assert await asyncio.to_thread(server.wait_for, 1, 300)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -271,6 +314,17 @@ def test_a_cancelled_ainvoke_with_nothing_beneath(recorded: Recorded) -> None:
     assert recorded.record["status"] == "cancelled"
 
 
+def test_what_a_task_was_cancelled_with_is_no_message(recorded: Recorded) -> None:
+    def cancelled(value: Any) -> Any:
+        raise asyncio.CancelledError(*value)
+
+    for told in [object()], ["enough"], []:
+        with pytest.raises(asyncio.CancelledError):
+            RunnableLambda(cancelled).invoke(told)
+    found = [span.attributes["spantape.error.message"] for span in recorded.spans]
+    assert found == ["CancelledError", "enough", "CancelledError"]
+
+
 def test_a_model_alone_that_is_cancelled(server: ScriptedServer, recorded: Recorded) -> None:
     server.replies(completion("late").but(hold=threading.Event()))
     waiting(server, RunnableLambda(lambda _: "x") | chat(server))
@@ -286,12 +340,26 @@ def test_a_start_without_an_end(recorded: Recorded, monkeypatch: pytest.MonkeyPa
         CallbackManager.configure().on_chain_start({"id": ["lost"]}, {})
     assert live() == 5
     assert len(recorded.spans) == 15
+    monkeypatch.setattr(runs, "_MOST", 100)
     monkeypatch.setattr(runs, "_OLDEST", 0.0)
     CallbackManager.configure().on_chain_start({"id": ["lost"]}, {})
     assert live() == 5
     LangChainInstrumentor().uninstrument()
     assert len(recorded.spans) == 21
     assert recorded.spans[-1].attributes["spantape.stream.end"] == "abandoned"
+
+
+def test_two_runs_of_one_id(recorded: Recorded) -> None:
+    from langchain_core.callbacks import CallbackManager
+
+    mine = uuid4()
+    for name in "first", "second":
+        run = CallbackManager.configure().on_chain_start({"id": [name]}, {}, run_id=mine)
+    run.on_chain_end({})
+    assert live() == 0
+    first, second = recorded.spans
+    assert (first.name, first.attributes["spantape.stream.end"]) == ("invoke_workflow first", "abandoned")
+    assert (second.name, second.attributes.get("spantape.stream.end")) == ("invoke_workflow second", None)
 
 
 def test_children_end_with_their_parent(recorded: Recorded) -> None:
@@ -301,7 +369,10 @@ def test_children_end_with_their_parent(recorded: Recorded) -> None:
     root.get_child().on_chain_start({"id": ["inner"]}, {})
     root.on_chain_end({})
     assert live() == 0
-    assert [span.name for span in recorded.spans] == ["chain inner", "invoke_workflow outer"]
+    inner, outer = recorded.spans
+    assert (inner.name, outer.name) == ("chain inner", "invoke_workflow outer")
+    assert inner.attributes["spantape.stream.end"] == "abandoned"
+    assert "spantape.stream.end" not in outer.attributes
 
 
 def test_the_context_is_the_one_before(recorded: Recorded) -> None:

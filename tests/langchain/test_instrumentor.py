@@ -13,7 +13,7 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
 from langchain_core.runnables import base, config
 from langchain_core.tracers import context as tracers
-from langchain_things import ASKED, Fake, chain, tree
+from langchain_things import ASKED, Fake, chain, graph, said, tree
 
 import spantape
 from recorded import Recorded
@@ -44,6 +44,15 @@ def test_a_run_that_goes_on_after_uninstrument(recorded: Recorded) -> None:
     assert first + "".join(pieces) == "Hello"
     assert tree(recorded.spans).startswith("\ninvoke_workflow RunnableSequence")
     assert len(recorded.spans) == ended
+
+
+def test_what_begins_in_a_run_after_uninstrument(recorded: Recorded) -> None:
+    def last(state: Any) -> Any:
+        spantape.uninstrument()
+        return said(Fake().invoke("x").content)
+
+    graph(first=last, second=lambda _: said(Fake().invoke("x").content)).invoke({"messages": []})
+    assert tree(recorded.spans) == "\ninvoke_workflow LangGraph\n  node first\n"
 
 
 def test_lists_of_the_application_stay_its_own(recorded: Recorded) -> None:

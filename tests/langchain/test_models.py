@@ -10,6 +10,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.language_models.fake import FakeListLLM
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableParallel
 from langchain_things import ASKED, Fake, add, chain, chat, named
 
 from recorded import Recorded
@@ -110,6 +111,17 @@ def test_messages_of_every_kind(recorded: Recorded) -> None:
     ]
 
 
+def test_what_stands_beside_a_message(recorded: Recorded) -> None:
+    wrong = {"name": "add", "args": "{a", "id": "c1", "error": "no JSON", "type": "invalid_tool_call"}
+    beside = {"refusal": "no", "function_call": {"name": "add", "arguments": '{"a": 1}'}}
+    Fake().invoke([AIMessage("", invalid_tool_calls=[wrong], additional_kwargs=beside)])
+    assert sent(recorded)[0]["parts"] == [
+        {"type": "refusal", "content": "no"},
+        {"type": "tool_call", "id": "c1", "name": "add", "arguments": "{a"},
+        {"type": "tool_call", "id": None, "name": "add", "arguments": {"a": 1}},
+    ]
+
+
 @pytest.mark.parametrize(
     ("block", "part"),
     [
@@ -128,6 +140,11 @@ def test_blocks_of_content(block: Any, part: Any, recorded: Recorded) -> None:
 
 def test_tools_that_a_model_is_given(recorded: Recorded) -> None:
     Fake().bind_tools([add]).invoke("x")
+    assert json.loads(recorded.attributes["gen_ai.tool.definitions"]) == [{"type": "function", "name": "add"}]
+
+
+def test_functions_that_a_model_is_given(recorded: Recorded) -> None:
+    Fake().bind(functions=[{"name": "add"}]).invoke("x")
     assert json.loads(recorded.attributes["gen_ai.tool.definitions"]) == [{"type": "function", "name": "add"}]
 
 
@@ -206,9 +223,47 @@ def test_prompts(recorded: Recorded) -> None:
     assert "gen_ai.prompt.variable.number" not in found
 
 
+def test_a_prompt_of_the_hub(recorded: Recorded) -> None:
+    prompt = ChatPromptTemplate.from_messages([("user", "{question}")])
+    prompt.metadata = {"lc_hub_repo": "greeting", "lc_hub_commit_hash": "1a2b"}
+    (prompt | Fake()).invoke({"question": "Who?"})
+    found = named(recorded.spans, "chat").attributes
+    assert (found["gen_ai.prompt.name"], found["gen_ai.prompt.version"]) == ("greeting", "1a2b")
+
+
+@pytest.mark.parametrize(
+    ("around", "way"), [("fallbacks", "invoke"), ("fallbacks", "stream"), ("retry", "invoke"), ("steps", "invoke")]
+)
+def test_prompts_of_a_model_with_something_around(around: str, way: str, recorded: Recorded) -> None:
+    fails = Fake(answers=[ValueError("no")])
+    model: Any = {
+        "fallbacks": fails.with_fallbacks([Fake()]),
+        "retry": Fake(answers=[ValueError("no"), "yes"]).with_retry(wait_exponential_jitter=False),
+        "steps": RunnableParallel(a=fails.with_fallbacks([Fake()])),
+    }[around]
+    made = ChatPromptTemplate.from_messages([("user", "{question}")]) | model
+    made.invoke({"question": "Who?"}) if way == "invoke" else list(made.stream({"question": "Who?"}))
+    found = [span.attributes for span in recorded.spans if span.name == "chat fake-1"]
+    assert [one.get("gen_ai.prompt.variable.question") for one in found] == ["Who?", "Who?"]
+
+
+def test_a_deployment_that_only_the_address_names(server: ScriptedServer, recorded: Recorded) -> None:
+    from langchain_openai import AzureChatOpenAI
+
+    model: Any = AzureChatOpenAI
+    model(
+        azure_endpoint=server.url.removesuffix("/v1"), api_key="k", api_version="2024-06-01", azure_deployment="ours"
+    ).invoke("x")
+    assert recorded.span.name == "chat ours"
+    assert recorded.record["model"] == "ours"
+    assert recorded.record["request_id"] == "req_1"
+
+
 def test_time_to_the_first_chunk(recorded: Recorded) -> None:
     list(Fake().stream("x"))
-    assert 0 < recorded.attributes["gen_ai.response.time_to_first_chunk"] < 5
+    took = (recorded.span.end_time - recorded.span.start_time) / 1e9
+    assert 0 < recorded.attributes["gen_ai.response.time_to_first_chunk"] <= took + 0.1
+    assert recorded.attributes["gen_ai.request.stream"] is True
     assert recorded.attributes["spantape.stream.end"] == "completed"
     assert recorded.attributes["spantape.stream.chunks"] >= 5
 

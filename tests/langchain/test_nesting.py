@@ -10,6 +10,7 @@ from contextvars import copy_context
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda, RunnableParallel
@@ -150,6 +151,16 @@ invoke_workflow fan
   chat fake-1
 """
     )
+
+
+@pytest.mark.parametrize("whose", ["its own", "the one around"])
+def test_a_call_with_another_configuration(whose: str, recorded: Recorded) -> None:
+    def outer(value: Any, config: Any) -> Any:
+        given = {"callbacks": [BaseCallbackHandler()]} if whose == "its own" else config
+        return RunnableLambda(lambda _: Fake().invoke("x", given)).with_config(run_name="inner").invoke(value)
+
+    RunnableLambda(outer).invoke("x")
+    assert tree(recorded.spans, hidden=["-"]) == "\ninvoke_workflow outer\n  chain inner\n    chat fake-1\n"
 
 
 def test_threads_that_nothing_links_are_alone(recorded: Recorded) -> None:

@@ -27,7 +27,7 @@ def failure(error: BaseException) -> Attributes:
     return {
         semconv.STATUS: status_of(error),
         semconv.ERROR_TYPE: error_type(error),
-        semconv.ERROR_MESSAGE: whole(str(error) or type(error).__name__),
+        semconv.ERROR_MESSAGE: whole(_message(error)),
         semconv.ERROR_CODE: _code(_own_code(error) or dig(body, "code") or dig(body, "error.code")),
         semconv.PROVIDER_ERROR_TYPE: text(getattr(error, "type", None) or dig(body, "type") or dig(body, "error.type")),
         semconv.HTTP_STATUS: status if isinstance(status, int) else None,
@@ -66,6 +66,13 @@ def status_of(error: BaseException) -> str:
     if "CancelledError" in names or not isinstance(error, Exception):
         return CANCELLED
     return TIMEOUT if any("Timeout" in name for name in names) else FAILED
+
+
+def _message(error: BaseException) -> str:
+    """Give an exception's message; a task may have been cancelled with any object, which says nothing."""
+    kind = type(error).__name__
+    is_told = kind != "CancelledError" or all(isinstance(said, str) for said in error.args)
+    return (str(error) if is_told else "") or kind
 
 
 def _own_code(error: BaseException) -> Any:

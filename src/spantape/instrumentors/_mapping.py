@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Collection, Mapping
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
 from itertools import compress
 from types import MappingProxyType
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from ..content import Attributes
-from ..jsontext import Json
+from ..jsontext import Json, mended
 
 Coerce: TypeAlias = Callable[[Any], Any]
 
@@ -20,6 +25,8 @@ _MOST_MODELS = 1024
 _models: set[type] = set()
 """Classes of pydantic 2 that were met: a chunk is looked at in a microsecond, which asking the class would double."""
 _SCALARS = (str, int, float, bool, type(None))
+_VALUES = (date, time, Decimal, UUID, Enum, set, frozenset)
+"""What JSON has no word for, and says all the same."""
 
 
 class Table(dict[str, tuple[str, Coerce]]):
@@ -52,6 +59,8 @@ def _met(value: Any) -> Mapping[str, Any]:
         return {**vars(value), **(value.__pydantic_extra__ or {})}
     if isinstance(value, Mapping):
         return value
+    if dataclasses.is_dataclass(kind):  # LangGraph's commands, and states of applications
+        return {one.name: getattr(value, one.name, None) for one in dataclasses.fields(value)}
     return dict(vars(value)) if hasattr(kind, "__fields__") else _EMPTY  # pydantic 1
 
 
@@ -142,7 +151,9 @@ def plain(value: Any, depth: int = 32) -> Json:
     if isinstance(value, (list, tuple)):
         return [plain(item, depth - 1) for item in value]
     view = fields(value)
-    return None if view is _EMPTY else {str(key): plain(item, depth - 1) for key, item in given(view).items()}
+    if view is not _EMPTY:
+        return {str(key): plain(item, depth - 1) for key, item in given(view).items()}
+    return mended(value) if isinstance(value, _VALUES) else None
 
 
 def given(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,19 +9,22 @@ from opentelemetry.trace import SpanKind
 
 from ... import semconv
 from ...content import Attributes
+from ...jsontext import Json
 from .._endpoint import Endpoint
-from .._mapping import fields, nothing, text
-from .messages import message, messages, value_message
+from .._mapping import dig, fields, nothing, plain, text
+from .messages import is_message, message, messages, value_message
 from .steps import CHAIN, KINDS, NODE
 
 _HIDDEN = "langsmith:hidden"
 _NODE = "graph:step:"
 _UNNAMED = "LangGraph"
 _EXECUTOR = "AgentExecutor"
+_CREATED = "langchain_create_agent"
 _MODEL_NODES = ("agent", "model")
 _TOOL_NODE = "tools"
 _TO_COME = {"input": ""}
 """The input of a chain that streams: the real one is told when it ends."""
+_NOTHING: tuple[Json, ...] = (None, "", [], {})
 _ALL, _LAST = slice(None), slice(-1, None)
 _SPOKEN = ("input", "question", "query", "output", "answer", "text")
 
@@ -64,9 +67,8 @@ class Chain(NamedTuple):
         nodes = fields(getattr(self.graph, "nodes", None))
         if _TOOL_NODE in nodes and any(name in nodes for name in _MODEL_NODES):
             return True
-        # One without tools has no node for them.
-        made = self.metadata.get("ls_integration") == "langchain_create_agent"
-        return made and self.metadata.get("lc_agent_name", _UNNAMED) == self.name
+        # One without tools has no node for them; the run's own metadata are also those of a graph inside an agent.
+        return bool(dig(getattr(self.graph, "config", None), "metadata.ls_integration") == _CREATED)
 
 
 def where(endpoint: Endpoint, chain: Chain) -> Attributes:
@@ -77,7 +79,7 @@ def where(endpoint: Endpoint, chain: Chain) -> Attributes:
 
 def _asked(body: Mapping[str, Any]) -> Attributes:
     inputs = body["inputs"]
-    return {semconv.INPUT_MESSAGES: None if inputs == _TO_COME else _said("user", inputs) or None}
+    return {semconv.INPUT_MESSAGES: None if _is_to_come(inputs) else _said("user", inputs) or None}
 
 
 def _answered(body: Mapping[str, Any]) -> Attributes:
@@ -86,14 +88,22 @@ def _answered(body: Mapping[str, Any]) -> Attributes:
 
 def _said(role: str, value: Any, which: slice = _ALL) -> list[Any]:
     """Give what went in or came out: a message, the messages of a state, or whatever else it is."""
-    if hasattr(value, "content"):
+    if is_message(value):
         return [message(value)]
     state = fields(value)
-    listed = value if isinstance(value, list) and value and hasattr(value[0], "content") else state.get("messages")
-    if listed:
-        return messages(listed[which] if isinstance(listed, (list, tuple)) else listed)
+    listed = value if isinstance(value, list) and any(map(is_message, value[:1])) else state.get("messages")
+    if isinstance(listed, (list, tuple)) and listed:
+        return messages(listed[which])
+    if isinstance(listed, (str, dict)) or is_message(listed):
+        return messages(listed)
     spoken = next(filter(None, (text(state.get(key)) for key in _SPOKEN)), None) if len(state) == 1 else None
-    return [value_message(role, spoken or value)] if value else []
+    told = spoken or plain(value)
+    return [value_message(role, told)] if told not in _NOTHING else []
+
+
+def _is_to_come(inputs: Any) -> bool:
+    """Say whether it stands for an input; what is no text may be compared in its own way."""
+    return isinstance(inputs, dict) and isinstance(inputs.get("input"), str) and inputs == _TO_COME
 
 
 def _around(operation: str, name: str) -> Endpoint:

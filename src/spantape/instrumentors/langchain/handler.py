@@ -14,8 +14,9 @@ from opentelemetry import context as otel_context
 from ... import semconv
 from ...content import Attributes
 from ...guard import guard
-from .._call import ABANDONED, COMPLETED
+from .._call import ABANDONED, COMPLETED, Call
 from .._endpoint import Endpoint
+from .._neighbours import is_suppressed
 from . import chains, models, prompts, retrievers, tools
 from .beginning import GRAPHS, Beginning
 from .belonging import belonging, of_agent
@@ -97,6 +98,8 @@ class Handler(BaseCallbackHandler):
         with guard:
             call = run.told()
             if call is not None:
+                if call.chunks is None:
+                    call.note({semconv.REQUEST_STREAM: True})
                 call.chunk(None)
 
     # --- end
@@ -138,7 +141,7 @@ class Handler(BaseCallbackHandler):
     def _begun(self, run_id: UUID, told: Mapping[str, Any], beginning: Beginning | None = None) -> Run | None:
         here = otel_context.get_current()
         parent = self.runs.parent(told.get("parent_run_id"), here)
-        if not self.active or self.runs.looks_away(parent):
+        if not self.active or is_suppressed(None) or self.runs.looks_away(parent):
             return None
         metadata: Mapping[str, Any] = told.get("metadata") or _NONE
         if parent is not None:
@@ -182,6 +185,8 @@ class Handler(BaseCallbackHandler):
         kind = chain.step()
         if kind == PROMPT and run.parent is not None:
             run.parent.prompt = prompts.attributes(chain.name, _name(serialized), chain.metadata, inputs)
+        elif run.parent is not None and prompts.is_formatted(inputs):
+            run.prompt = run.parent.prompt  # a fallback or a retry, which has the model inside
         if self._steps or kind == NODE:
             self.runs.show(run, kind, chain.name)
 
@@ -221,8 +226,8 @@ class Handler(BaseCallbackHandler):
             if run is None:
                 return
             call = run.told()
-            if call is not None and told.get("response") is not None and not run.is_told_beneath:
-                call.answered(models.answer(told["response"], run_id))
+            if call is not None and not run.is_told_beneath:
+                _learn(call, told, run_id)
             names = {kind.__name__ for kind in type(error).__mro__}
             if isinstance(error, GeneratorExit):
                 self.runs.end(run, ABANDONED)
@@ -237,6 +242,14 @@ class Handler(BaseCallbackHandler):
     def _lost(self, run: Run) -> None:
         with guard:
             self.runs.end(run, ABANDONED)
+
+
+def _learn(call: Call, told: Mapping[str, Any], run_id: UUID) -> None:
+    """Take what is told with an error: the part of an answer, or the input of a chain that streams."""
+    if told.get("response") is not None:
+        call.answered(models.answer(told["response"], run_id))
+    elif told.get("inputs") is not None and call.endpoint in (chains.AGENT, chains.WORKFLOW):
+        call.answered({"outputs": None, "inputs": told["inputs"]})
 
 
 def _name(serialized: Any) -> str | None:

@@ -42,9 +42,16 @@ def messages(said: Any) -> list[Message]:
     return [message(one) for one in said] if isinstance(said, (list, tuple)) else [message(said)]
 
 
-def value_message(role: str, value: Any) -> Message:
-    """Give anything else that went in or came out as a message: text, or the JSON of what it holds."""
-    content = value if isinstance(value, str) else jsontext.text(plain(value))
+def is_message(value: Any) -> bool:
+    """Say whether it is a message of LangChain's; others may have a `content`, too, which does something when read."""
+    from langchain_core.messages import BaseMessage  # by now it is there; above, LangChain may still be at it
+
+    return isinstance(value, BaseMessage)
+
+
+def value_message(role: str, value: Json) -> Message:
+    """Give anything else that went in or came out as a message: text, or its JSON."""
+    content = value if isinstance(value, str) else jsontext.text(value)
     return {"role": role, "parts": [text_part(content)]}
 
 

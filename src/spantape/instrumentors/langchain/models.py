@@ -74,9 +74,9 @@ _USAGE = Table(
         "output_token_details.audio": (semconv.AUDIO_OUTPUT_TOKENS, whole),
     }
 )
-_REASONS = ("finish_reason", "stop_reason", "done_reason", "finishReason")
-_MADE_HERE = re.compile(r"(?:lc_)?run-{1,2}([0-9a-f-]{36})")
-"""An id that LangChain gives to a message, after the run that has made it."""
+_REASONS = ("finish_reason", "stop_reason", "done_reason", "finishReason", "stopReason")
+_MADE_HERE = re.compile(r"run-{1,2}([0-9a-f-]{36})")
+"""An id that older versions give to a message, after the run that has made it."""
 
 
 def provider(metadata: Mapping[str, Any]) -> str | None:
@@ -150,7 +150,7 @@ def _reasons(choices: list[Mapping[str, Any]]) -> list[str] | None:
 
 
 def _reason(choice: Mapping[str, Any]) -> str | None:
-    for told in (_metadata(choice), fields(choice.get("generation_info"))):
+    for told in _beside(choice):
         for name in _REASONS:
             if text(told.get(name)):
                 return str(told[name])
@@ -161,13 +161,17 @@ def _metadata(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     return fields(fields(choice.get("message")).get("response_metadata"))
 
 
+def _beside(choice: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Give what a model tells of a choice in its provider's own words."""
+    return _metadata(choice), fields(choice.get("generation_info"))
+
+
 def _usage(body: Mapping[str, Any]) -> Attributes:
-    for choice in body["choices"]:
-        told = fields(fields(choice.get("message")).get("usage_metadata"))
-        if told:
-            return pick(_USAGE, told)
-    output = body["output"]
-    return pick(_USAGE, output.get("token_usage") or output.get("usage") or {})
+    choices = body["choices"]
+    told = [fields(fields(choice.get("message")).get("usage_metadata")) for choice in choices]
+    for beside in (body["output"], *(one for choice in choices for one in _beside(choice))):
+        told += (fields(beside.get("token_usage")), fields(beside.get("usage")))
+    return pick(_USAGE, next(filter(None, told), {}))
 
 
 def _is_cached(body: Mapping[str, Any]) -> bool:
@@ -177,7 +181,7 @@ def _is_cached(body: Mapping[str, Any]) -> bool:
         if fields(said.get("usage_metadata")).get("total_cost") == 0:  # so newer versions mark it
             return True
         made = _MADE_HERE.match(str(said.get("id")))
-        return made is not None and made[1] != body["run"] and not str(said["id"]).startswith("lc_")
+        return made is not None and made[1] != body["run"]
     return False
 
 

@@ -19,3 +19,8 @@ def attributes(name: str, of_class: str | None, metadata: Mapping[str, Any], inp
         **{semconv.PROMPT_VARIABLE + key: value for key, value in given.items()},
     }
     return {key: value for key, value in found.items() if value is not None}
+
+
+def is_formatted(inputs: Any) -> bool:
+    """Say whether it is what a template gives."""
+    return hasattr(inputs, "to_messages")

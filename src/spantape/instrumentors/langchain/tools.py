@@ -13,6 +13,7 @@ from ...jsontext import Json, loads_or
 from .._endpoint import Endpoint
 from .._failure import FAILED
 from .._mapping import fields, plain, text
+from .messages import is_message
 
 
 def where(name: str | None, call_id: object, agent: str | None) -> Attributes:
@@ -36,7 +37,7 @@ def _asked(body: Mapping[str, Any]) -> Attributes:
 
 
 def _response(body: Mapping[str, Any]) -> Attributes:
-    output = fields(body["output"])
+    output = _message(body["output"])
     found: Attributes = {semconv.TOOL_CALL_ID: text(output.get("tool_call_id"))}
     if output.get("status") == "error":  # handled: the model reads it, and the application never sees an exception
         found |= {semconv.STATUS: FAILED, semconv.ERROR_TYPE: "tool_error"}
@@ -48,8 +49,13 @@ def _answered(body: Mapping[str, Any]) -> Attributes:
 
 
 def _result(output: Any) -> Json:
-    said = fields(output)
-    return plain(said["content"] if said.get("type") == "tool" else output)
+    said = _message(output)
+    return plain(said["content"] if said else output)
+
+
+def _message(output: Any) -> Mapping[str, Any]:
+    """Give the message that a tool answers with; what else it gives may have fields of the same names."""
+    return fields(output) if is_message(output) else {}
 
 
 TOOL = Endpoint(

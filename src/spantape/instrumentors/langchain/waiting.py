@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextvars import copy_context
 
+from ... import semconv
 from .._call import Call
 from .._endpoint import Request
 from .._held import Held
@@ -31,4 +32,8 @@ class Waiting:
     def told_by(self, tape: Tape, request: Request) -> Held:
         """Have a call of the client's tell the run."""
         ours = self._request
-        return Held(self._beneath(tape), request._replace(context=ours.context, began=ours.began))
+        named = (
+            {semconv.REQUEST_MODEL: ours.body["model"]} if ours.body["model"] else {}
+        )  # Azure's may be in the URL only
+        where = named | request.where
+        return Held(self._beneath(tape), request._replace(where=where, context=ours.context, began=ours.began))
