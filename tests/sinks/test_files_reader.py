@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -16,6 +17,7 @@ from sinks_tape import DAY, NOON, PATIENCE, SECOND, Tape, end, ended, loaded, pr
 import spantape
 from spantape import QueryError
 from spantape.sinks.files import FileSpanExporter, Recordings, lines
+from spantape.sinks.files.catalog import Catalog
 
 DAYS = 86_400 * SECOND
 
@@ -252,6 +254,32 @@ def test_nothing_is_there(base_dir: Path, recordings: Recordings) -> None:
     assert recordings.get_session_interactions("5") == recordings.get_date_interactions(DAY) == []
     assert recordings.get_error_interactions() == []
     assert not base_dir.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder can't be told from a file that is locked")
+def test_a_folder_with_the_name_of_a_file(days: list[str], base_dir: Path, recordings: Recordings) -> None:
+    known = list(recordings.iter_all())
+    for name in ("by_date/2026-11-02_all_interactions.json", f"archive/{days[0]}_all_interactions_1.json"):
+        (base_dir / name).mkdir(parents=True)
+    assert list(recordings.iter_all()) == known
+    assert len(recordings.get_latest_interactions()) == len(known)
+    assert recordings.get_statistics()["total_interactions"] == len(known)
+    assert recordings.get(known[0]["id"]) == known[0]
+
+
+def test_a_day_that_is_deleted_just_now(
+    days: list[str], recordings: Recordings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dates = Catalog.dates
+
+    def deleted_once_listed(catalog: Catalog) -> list[Path]:
+        found = dates(catalog)
+        (catalog.base_dir / found[0]).unlink()
+        return found
+
+    monkeypatch.setattr(Catalog, "dates", deleted_once_listed)
+    assert recordings.get_statistics()["total_interactions"] == len(days) - 3
+    assert len(recordings.get_latest_interactions()) == len(days) - 6
 
 
 def test_reading_makes_no_files(base_dir: Path, recordings: Recordings) -> None:

@@ -31,9 +31,7 @@ class Waiting:
 
     def told_by(self, tape: Tape, request: Request) -> Held:
         """Have a call of the client's tell the run."""
-        ours = self._request
-        named = (
-            {semconv.REQUEST_MODEL: ours.body["model"]} if ours.body["model"] else {}
-        )  # Azure's may be in the URL only
-        where = named | request.where
+        ours, model = self._request, self._request.body["model"]
+        # That of an Azure deployment may be in the URL only.
+        where = {semconv.REQUEST_MODEL: model, **request.where} if model else request.where
         return Held(self._beneath(tape), request._replace(where=where, context=ours.context, began=ours.began))

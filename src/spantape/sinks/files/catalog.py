@@ -80,7 +80,7 @@ class Catalog:
     def _lines(self, path: Path, stack: ExitStack, shelf: Shelf | None = None) -> Lines | None:
         try:
             lines = Lines(self.base_dir, self.base_dir / path, shelf)
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return None
         stack.callback(lines.close)
         return lines

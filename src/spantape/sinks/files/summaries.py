@@ -141,7 +141,7 @@ def _goes_on(known: Summary, states: Sequence[State], files: Sequence[Lines]) ->
 def _extended(known: Summary, states: Sequence[State], files: Sequence[Lines]) -> Summary:
     """Count what is new: what stands in the last file behind what was counted, and in the files after it."""
     last = max(0, len(known.covered) - 1)
-    starts = [known.covered[last].end if known.covered else 0] + [0] * (len(files) - last - 1)
+    starts = [one.end for one in known.covered[last:]] + [0] * (len(files) - len(known.covered))
     counts, ids = deepcopy(known.counts), known.ids[:]
     new = array("Q")
     for line in folded(files[last:], starts):
