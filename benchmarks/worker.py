@@ -70,8 +70,9 @@ class Bench:
         watched = turn // 2 * TURN + TURN
         self.flush()
         behind = (time.process_time() - process) - (time.thread_time() - thread)
-        bare = undisturbed(took[False])
-        return {"bare": bare, "added": undisturbed(took[True]) - bare + behind / watched * 1e6}
+        bare = statistics.median(took[False])
+        added = statistics.median(took[True]) - bare
+        return {"bare": bare, "added": added + behind / watched * 1e6}
 
     def check(self) -> dict[str, Any]:
         """Tell what of each case was exported, and what by the bare calls."""
@@ -115,11 +116,6 @@ def resident_bytes() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def undisturbed(took: list[float]) -> float:
-    """Give the tenth percentile: most calls are held up by whatever else uses the caches of the machine."""
-    return statistics.quantiles(took, n=10, method="inclusive")[0]
 
 
 def cpu_microseconds(call: Callable[[], object]) -> float:
