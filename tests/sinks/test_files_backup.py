@@ -134,18 +134,39 @@ def test_a_file_that_moves_just_now(base_dir: Path, target: Path, monkeypatch: p
     """Where nobody can lock, a file may be in the archive as soon as its folder was listed."""
     listed = write(base_dir / by_date(), record("a"))
     write(base_dir / by_date("2026-11-20"), record("b"))
-    is_file = Path.is_file
+    stat = Path.stat
 
-    def moved_once_seen(path: Path) -> bool:
-        seen = is_file(path)
-        if seen and path == listed:
+    def moved_once_seen(path: Path, **options: Any) -> Any:
+        seen = stat(path, **options)
+        if path == listed:
+            monkeypatch.setattr(Path, "stat", stat)
             rotate(base_dir, by_date())
         return seen
 
-    monkeypatch.setattr(Path, "is_file", moved_once_seen)
+    monkeypatch.setattr(Path, "stat", moved_once_seen)
     copied = backup(base_dir, target)
     assert names(spantape.recordings(target).iter_all()) == ["b", "a"]
     assert copied.files == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files can't be renamed there")
+def test_an_archive_that_is_compressed_just_now(base_dir: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder was listed before, so that its new name is not known."""
+    write(base_dir / by_date(), record("a"))
+    archived = rotate(base_dir, by_date())
+    write(base_dir / by_date(), record("b"))
+    stat = Path.stat
+
+    def compressed_before(path: Path, **options: Any) -> Any:
+        if path == archived:
+            monkeypatch.setattr(Path, "stat", stat)
+            compress(archived)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", compressed_before)
+    backup(base_dir, target)
+    assert not archived.exists()
+    assert names(spantape.recordings(target).iter_all()) == ["a", "b"]
 
 
 def test_where_it_can_not_go(base_dir: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -143,7 +144,7 @@ def _packed_or_not(base_dir: Path, path: Path) -> tuple[Path, IO[bytes]]:
     """Open a file that may have been compressed meanwhile, and say where; raises `FileNotFoundError`."""
     with suppress(FileNotFoundError):
         return path, (base_dir / path).open("rb")
-    packed = path.with_suffix(".json.gz")
+    packed = layout.packed(path)
     return packed, (base_dir / packed).open("rb")
 
 
@@ -159,8 +160,15 @@ def _files(base_dir: Path) -> list[Path]:
     found: list[Path] = []
     for folder, folders, names in os.walk(base_dir, onerror=_unless_gone):
         folders.sort(key=lambda name: name == layout.ARCHIVE)  # where that is seen, too, which moves just now
-        found += [path for name in names if (path := Path(folder, name)).is_file()]
+        found += [path for name in names if _may_hold(path := Path(folder, name))]
     return sorted(path for one in found if not _is_passing(path := one.relative_to(base_dir)))
+
+
+def _may_hold(path: Path) -> bool:
+    """Say whether it is a file, or was one when its folder was listed: it has another name now, and is looked for."""
+    with suppress(FileNotFoundError):
+        return stat.S_ISREG(path.stat().st_mode)
+    return True
 
 
 def _stem(archived: Path) -> str:

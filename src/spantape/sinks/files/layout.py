@@ -84,6 +84,11 @@ def archive_file(file: Path, timestamp: str) -> Path:
     return Path(ARCHIVE, f"{'_'.join(parts[1:])}_{timestamp}.json.gz")
 
 
+def packed(archived: Path) -> Path:
+    """Give the name of a file of the archive when it is compressed."""
+    return archived.with_suffix(".json.gz")
+
+
 def day(value: str) -> str:
     """Check a date given by a user; raises `QueryError` unless it is YYYY-MM-DD."""
     with suppress(ValueError, TypeError):
