@@ -76,6 +76,8 @@ class Filter:
             value, kinds = getattr(self, name), _KINDS.get(name, (str, int))
             if value is not None and not isinstance(value, kinds):
                 raise QueryError(f"{name} is {value!r}, no {kinds[0].__name__}: Filter.parse({name}=…) reads strings")
+            if isinstance(value, int) and str in kinds:  # an id or a name, as a record has it as text, too
+                object.__setattr__(self, name, str(value))
         _ = self._tests  # says at once what can't be understood
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -113,8 +115,8 @@ class Filter:
     def _clues(self) -> tuple[Clue, ...]:
         exact = [self.model, self.provider, self.operation, self.user, self.session, self.agent, self.trace]
         exact += [self.error_type, *(part for tag in self.tags for part in tag)]
-        found = [_clue(str(value), exactly=True) for value in exact if value]
-        return tuple(clue for clue in [*found, _clue(str(self.text or ""), exactly=False)] if clue is not None)
+        found = [_clue(value, exactly=True) for value in exact if value]
+        return tuple(clue for clue in [*found, _clue(self.text or "", exactly=False)] if clue is not None)
 
 
 def status(record: Record) -> str:
@@ -144,11 +146,11 @@ def _has_status(wanted: str) -> Test:
 
 
 def _is(*places: tuple[str, ...]) -> Callable[[str], Test]:
-    return lambda wanted: lambda record: any(_text(_at(record, *place)) == str(wanted) for place in places)
+    return lambda wanted: lambda record: any(_text(_at(record, *place)) == wanted for place in places)
 
 
 def _begins(wanted: str) -> Test:
-    return lambda record: _text(record.get("trace_id")).startswith(str(wanted))
+    return lambda record: _text(record.get("trace_id")).startswith(wanted)
 
 
 def _since(moment: datetime) -> Test:
@@ -172,7 +174,7 @@ def _has_tags(tags: tuple[tuple[str, str], ...]) -> Test:
 
 
 def _says(text: str) -> Test:
-    wanted = str(text).lower()
+    wanted = text.lower()
     return lambda record: any(wanted in said.lower() for key in _SAID for said in texts(record.get(key)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, TypedDict
 
+import pytest
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.output_parsers import StrOutputParser
@@ -111,6 +112,19 @@ def graph(checkpointer: Any = None, **nodes: Any) -> Any:
 
 def said(value: str) -> dict[str, Any]:
     return {"messages": [("ai", value)]}
+
+
+def resumed() -> None:
+    """Run a graph that asks a person, then go on with the answer."""
+    types = pytest.importorskip("langgraph.types")
+    if not hasattr(types, "interrupt"):
+        pytest.skip("this langgraph can't")
+    from langgraph.checkpoint.memory import MemorySaver
+
+    made = graph(MemorySaver(), node=lambda state: said(types.interrupt("may I?")))
+    config = {"configurable": {"thread_id": "t"}}
+    made.invoke({"messages": [("user", "x")]}, config)
+    made.invoke(types.Command(resume="yes"), config)
 
 
 def tree(spans: Iterable[Any], *, hidden: Sequence[str] = ("chain ",)) -> str:

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import ToolException, tool
-from langchain_things import ASKED, Fake, chain, chat, graph, named, said, tree
+from langchain_things import ASKED, Fake, chain, chat, graph, named, resumed, said, tree
 from opentelemetry import context as otel_context
 from opentelemetry.trace import StatusCode
 
@@ -179,15 +179,7 @@ def test_interrupt_and_resume(recorded: Recorded) -> None:
 
 
 def test_interrupt_with_a_command(recorded: Recorded) -> None:
-    types = pytest.importorskip("langgraph.types")
-    if not hasattr(types, "interrupt"):
-        pytest.skip("this langgraph can't")
-    from langgraph.checkpoint.memory import MemorySaver
-
-    made = graph(MemorySaver(), node=lambda state: said(types.interrupt("may I?")))
-    config = {"configurable": {"thread_id": "t"}}
-    made.invoke({"messages": [("user", "x")]}, config)
-    made.invoke(types.Command(resume="yes"), config)
+    resumed()
     assert set(statuses(recorded).values()) == {StatusCode.UNSET}
 
 

@@ -14,7 +14,7 @@ from langchain_core import tools
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
-from langchain_things import CALL, Fake, agent, graph, named, said
+from langchain_things import CALL, Fake, agent, named, resumed
 from langgraph.graph import StateGraph
 from pydantic import BaseModel
 
@@ -125,15 +125,7 @@ def test_input_of_a_graph_whose_state_is_a_dataclass(recorded: Recorded) -> None
 
 
 def test_input_of_a_run_that_goes_on_with_a_command(recorded: Recorded) -> None:
-    types = pytest.importorskip("langgraph.types")
-    if not hasattr(types, "interrupt"):
-        pytest.skip("this langgraph can't")
-    from langgraph.checkpoint.memory import MemorySaver
-
-    made = graph(MemorySaver(), node=lambda state: said(types.interrupt("may I?")))
-    config = {"configurable": {"thread_id": "t"}}
-    made.invoke({"messages": [("user", "x")]}, config)
-    made.invoke(types.Command(resume="yes"), config)
+    resumed()
     first, second = [span.attributes for span in recorded.spans if span.name == "invoke_workflow LangGraph"]
     assert '"content":"x"' in first["gen_ai.input.messages"]
     (asked,) = json.loads(second["gen_ai.input.messages"])[0]["parts"]

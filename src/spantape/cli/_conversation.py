@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import jsontext
 from ..filter import Record, status
+from ..sinks._seal import is_sealed
 from ..transcript import text_of
 from . import _format as form
 from ._columns import COLOURS, dig, outcome
@@ -14,9 +15,7 @@ from ._columns import COLOURS, dig, outcome
 _LABEL = 10
 _ROLES = {"system": "magenta", "developer": "magenta", "user": "cyan", "assistant": "green", "tool": "yellow"}
 _USAGE = {"input_tokens": "in", "output_tokens": "out"}
-
-
-_SEALED = "it is encrypted: give the key that it was written with, SPANTAPE_ENCRYPTION_KEY"
+SEALED = "is encrypted: give the key that it was written with, SPANTAPE_ENCRYPTION_KEY"
 
 
 class Row(NamedTuple):
@@ -168,12 +167,7 @@ def _received(record: Record) -> Iterator[Row]:
 
 
 def _whole(said: Any) -> str:
-    return _SEALED if is_sealed(said) else str(said or "")
-
-
-def is_sealed(said: Any) -> bool:
-    """Say whether what was said is encrypted, and no key is given."""
-    return isinstance(said, Mapping) and "encrypted" in said
+    return f"it {SEALED}" if is_sealed(said) else str(said or "")
 
 
 def _nothing(record: Record) -> str:

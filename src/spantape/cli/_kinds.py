@@ -10,7 +10,7 @@ from typing import Any
 
 from ..filter import Record, began
 from . import _format as form
-from ._columns import Column, dig, number, plain
+from ._columns import Column, dig, named, number, plain
 from ._trend import TREND, Trend
 
 # What differs between two errors of one kind: ids, addresses, numbers.
@@ -67,7 +67,7 @@ COLUMNS: dict[str, Column] = {
     "last": plain("last")._replace(shown=lambda record: form.clock(record.get("last"), day=True)),
     "sample": plain("sample")._replace(shown=lambda record: str(record.get("sample"))[:8]),
     "good": plain("good")._replace(shown=lambda record: str(record.get("good") or "–")[:8]),
-    "models": plain("models")._replace(is_name=True),
+    "models": named("models"),
     "error": plain("error")._replace(flexible=True),
 }
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from .. import jsontext
 from ..filter import Record
+from ..sinks._seal import is_sealed
 from ._columns import dig
-from ._conversation import is_sealed
+from ._conversation import SEALED
 from ._output import NothingFound
 
 # What a record tells of a request under a name that the API does not know, or that has no effect when it is sent again.
@@ -74,7 +75,7 @@ def body(record: Record) -> dict[str, Any]:
     where = path(record)
     sent = {"model": record.get("model"), **_parameters(record.get("request") or {}, where)}
     if is_sealed(record.get("messages")):
-        raise NothingFound("what was sent is encrypted: give the key that it was written with, SPANTAPE_ENCRYPTION_KEY")
+        raise NothingFound(f"what was sent {SEALED}")
     messages = [one for one in record.get("messages") or [] if isinstance(one, dict)]
     if where == "/chat/completions":
         sent["messages"] = [turn for message in messages for turn in _turns(message)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from ... import jsontext
-from . import arrays, disk
+from . import arrays, disk, layout
 from .arrays import Record
 from .seal import CONTENT
 from .writer import FileWriter
@@ -24,7 +24,7 @@ _LEVEL = 6
 
 def compress(file: Path) -> None:
     """Put `<name>.json.gz` in the place of `<name>.json`; cut short at any moment, it can be done again."""
-    packed, fresh = file.with_suffix(".json.gz"), file.with_suffix(".tmp")
+    packed, fresh = layout.packed(file), file.with_suffix(".tmp")
     if not packed.exists():  # else someone died just before the last line
         with file.open("rb") as source, _writing(fresh, packed=True) as target:
             shutil.copyfileobj(source, target, 1 << 20)

@@ -121,7 +121,7 @@ class Lines:
         return self._opened
 
     def _open_archived(self) -> IO[bytes]:
-        for path in (self.path, self.path.with_suffix(".json.gz")):  # it may have been compressed meanwhile
+        for path in (self.path, layout.packed(self.path)):  # it may have been compressed meanwhile
             with suppress(FileNotFoundError):
                 return self._open(path)
         return io.BytesIO()  # or deleted
