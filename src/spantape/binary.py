@@ -61,7 +61,8 @@ def may_hold_binary(text: str) -> bool:
     """Say whether there may be a data URL or a long run of base64: looking for them takes far longer."""
     # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
     is_told = ";" in text and _BASE64.search(text) is not None
-    return is_told or any(map(_RUN.match, repeat(text), range(960, len(text), 960)))
+    places = [at for at in range(960, len(text), 960) if text.find(" ", at, at + 64) < 0]
+    return is_told or any(map(_RUN.match, repeat(text), places))
 
 
 def _unpacked(run: re.Match[str]) -> str:

@@ -106,6 +106,13 @@ def test_nothing_is_missed_for_what_stands_beside_it(found: list[str], beside: s
     assert missed(beside.join([*found, ""])) == []
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_nothing_is_missed_for_its_escape_sequences(depth: int) -> None:
+    for text in (case.text for case in labelled.cases() if case.wanted):
+        for escaped in (text.replace("/", "\\/"), "".join(f"\\u{ord(letter):04x}" for letter in text)):
+            assert missed(escaped.replace("\\", "\\" * depth)) == [], text
+
+
 def test_a_card_that_ends_within_what_is_looked_at_may_stand_before_any_character() -> None:
     for spaces in range(4):
         text = "4000 0000 0000 0000" + " " * (7 + spaces) + "话" * 3 + "." * 99

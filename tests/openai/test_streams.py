@@ -243,18 +243,16 @@ def test_cancelled_before_the_answer(server: ScriptedServer, recorded: Recorded)
     assert recorded.record["success"] is False
 
 
-def test_keyboard_interrupt_in_the_middle(server: ScriptedServer, recorded: Recorded) -> None:
-    class Interrupting:
-        def __init__(self, inner: Any) -> None:
-            self.inner = inner
-
-        def __next__(self) -> Any:
-            raise KeyboardInterrupt
+def test_keyboard_interrupt_in_the_middle(
+    server: ScriptedServer, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
 
     server.replies(stream(PIECES))
     with sync_client(server.url) as client:
         chunks = begin(client)
-        chunks._iterator._inner = Interrupting(chunks._iterator._inner)
+        monkeypatch.setattr(client, "_process_response_data", interrupted)
         with pytest.raises(KeyboardInterrupt):
             next(chunks)
     assert recorded.attributes["error.type"] == "KeyboardInterrupt"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-import sys
 import weakref
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from itertools import filterfalse
 from typing import Any
 
 import wrapt
@@ -27,7 +28,8 @@ def watch(stream: Any, call: Call) -> None:
     call.watched = True
     inner = copy.copy(stream)
     inner._iterator = inner.__stream__()
-    stream._iterator = (Watched if call.hides is None else Hiding)(inner._iterator, call, chunks)
+    watched = _asynchronous if hasattr(inner._iterator, "__anext__") else _sync
+    stream._iterator = watched(inner._iterator, call, chunks)
     end_with(stream, call)
 
 
@@ -41,38 +43,47 @@ def _abandon(call: Call) -> None:
         call.end(ABANDONED)
 
 
+def _sync(inner: Iterator[Any], call: Call, chunks: Chunks) -> Iterator[Any]:
+    watched = _watched(inner, call, chunks)
+    return watched if call.hides is None else filterfalse(partial(_is_hidden, call), watched)
+
+
+def _watched(inner: Iterator[Any], call: Call, chunks: Chunks) -> Iterator[Any]:
+    """Let the call see each chunk and the end: a generator, as the client's own, for nothing is cheaper."""
+    # The client closes the response before its StopIteration or error gets here; that close is not the user's.
+    call.pulling = True
+    try:
+        for chunk in inner:
+            call.pulling = False
+            held = chunks.held
+            held.append(chunk)
+            if len(held) >= chunks.room:
+                chunks.full()
+            yield chunk
+            call.pulling = True
+    except BaseException as error:
+        if call.pulling:  # else it is ours that is closed
+            _stopped(call, error)
+        raise
+    _stopped(call, None)
+
+
+def _asynchronous(inner: AsyncIterator[Any], call: Call, chunks: Chunks) -> Watched:
+    return (Watched if call.hides is None else Hiding)(inner, call, chunks)
+
+
 class Watched:
-    """An iterator, sync or async, that lets its call see each chunk and the end."""
+    """The same for an async iterator: no generator, as asyncio would have to close one that is dropped."""
 
     __slots__ = ("_call", "_chunks", "_inner")
 
-    def __init__(self, inner: Any, call: Call, chunks: Chunks) -> None:
+    def __init__(self, inner: AsyncIterator[Any], call: Call, chunks: Chunks) -> None:
         self._inner = inner
         self._call = call
         self._chunks = chunks
 
-    def __iter__(self) -> Watched:
-        return self
-
     def __aiter__(self) -> Watched:
         return self
-
-    def __next__(self) -> Any:
-        call = self._call
-        # The client closes the response before its StopIteration or error gets here; that close is not the user's.
-        call.pulling = True
-        try:
-            chunk = next(self._inner)
-            call.pulling = False
-        finally:
-            if call.pulling:
-                _stopped(call)
-        chunks = self._chunks
-        held = chunks.held
-        held.append(chunk)
-        if len(held) >= chunks.room:
-            chunks.full()
-        return chunk
 
     async def __anext__(self) -> Any:
         call = self._call
@@ -80,14 +91,10 @@ class Watched:
         try:
             chunk = await self._inner.__anext__()
             call.pulling = False
-        finally:
-            if call.pulling:
-                _stopped(call)
-        chunks = self._chunks
-        held = chunks.held
-        held.append(chunk)
-        if len(held) >= chunks.room:
-            chunks.full()
+        except BaseException as error:
+            _stopped(call, error)
+            raise
+        self._chunks.take(chunk)
         return chunk
 
     def __getattr__(self, name: str) -> Any:
@@ -98,11 +105,6 @@ class Hiding(Watched):
     """Leaves out the chunks that the application did not ask for."""
 
     __slots__ = ()
-
-    def __next__(self) -> Any:
-        while _is_hidden(self._call, chunk := super().__next__()):
-            pass
-        return chunk
 
     async def __anext__(self) -> Any:
         while _is_hidden(self._call, chunk := await super().__anext__()):
@@ -116,12 +118,11 @@ def _is_hidden(call: Call, chunk: Any) -> bool:
     return False
 
 
-def _stopped(call: Call) -> None:
+def _stopped(call: Call, error: BaseException | None) -> None:
     """End the call by what its iterator has raised."""
     call.pulling = False
     with guard:
-        error = sys.exc_info()[1]
-        if error is None or isinstance(error, (StopIteration, StopAsyncIteration)):
+        if error is None or isinstance(error, StopAsyncIteration):
             call.end(COMPLETED)
         else:
             call.fail(error)

@@ -17,7 +17,7 @@ from ..jsontext import Json
 from .credentials import CREDENTIALS
 from .detector import Detector, Gate, has, seen
 from .personal import PERSONAL
-from .views import has_escapes, is_wide, view
+from .views import has_ascii_escapes, has_escapes, is_wide, view
 
 __all__ = ["DETECTORS", "GROUPS", "MODES", "Detector", "Masking"]
 
@@ -95,7 +95,9 @@ class Masking:
                 continue
             if (gate is None or gate(data)) and any(rarest in data and has(data, mark) for rarest, mark in marks):
                 return False
-        return not (b"\\" in data and has_escapes(data)) and not (self._is_personal and is_wide(text))
+        if not self._is_personal:
+            return not has_ascii_escapes(data)
+        return not (b"\\" in data and has_escapes(data)) and not is_wide(text)
 
     @cached_property
     def _marks(self) -> Sequence[tuple[Gate | None, bytes, Sequence[tuple[bytes, bytes]]]]:

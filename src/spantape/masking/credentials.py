@@ -130,7 +130,7 @@ CREDENTIALS = (
         r"|xapp-(?<![A-Za-z0-9]xapp-)\d-[A-Za-z0-9-]{16,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}",
         check=_has_digit,
         shape=_beginning("xoxa-", "xoxb-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-", "hooks.slack.com/"),
-        marks=(*(f"xox{kind}-" for kind in "abeoprs"), "xapp-", "/services/"),
+        marks=(*(f"xox{kind}-" for kind in "abeoprs"), "xapp-", "/services/", "/services\\"),
         gate=_has_token,
     ),
     Detector(

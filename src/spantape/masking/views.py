@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .detector import compiled, glance
+from .detector import compiled, glance, has
 
 _ESCAPE = r"\\{1,16}(?:u([0-9A-Fa-f]{4})|([\"/bfnrt]))"
 """Of JSON in JSON in JSON, too, where the backslashes double each time."""
@@ -37,6 +37,11 @@ class View:
 def has_escapes(data: bytes) -> bool:
     """Say whether a text, as it is seen, has escape sequences that may hide what is looked for."""
     return glance(_UNUSUAL).search(data) is not None and glance(_HIDES).search(data) is not None
+
+
+def has_ascii_escapes(data: bytes) -> bool:
+    """Say whether a text, as it is seen, has escape sequences for ASCII that needs none: all that may hide a key."""
+    return b"0" in data and has(data, b"\\u00")
 
 
 def is_wide(text: str) -> bool:

@@ -11,6 +11,7 @@ from .._mapping import dig, fields, items, plain
 
 _TOP = ("id", "model", "service_tier", "system_fingerprint", "usage", "error")
 _DELTA = ("role", "content", "tool_calls", "refusal", "function_call", "__pydantic_extra__")
+_TEXT = frozenset({"content"})
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning", "transcript")
 
 
@@ -29,27 +30,28 @@ class Join:
     def add(self, chunks: Iterable[Any]) -> None:
         """Take the next chunks, the client's objects or plain JSON.
 
-        Nearly all have text for the first choice and nothing else. Those are looked at by attributes, without a call: a
-        stream's chunks are what an application has most of.
+        Nearly all have text for the first choice and nothing else. Those are looked at here, without a call: a stream's
+        chunks are what an application has most of. By `__dict__`, as a model's attribute takes ten times as long.
         """
+        whole, part, inner = self._kinds
         for chunk in chunks:
-            whole, part, inner = self._kinds
             if (
                 type(chunk) is whole
-                and not chunk.usage
-                and type(choices := chunk.choices) is list
+                and not (body := chunk.__dict__)["usage"]
+                and type(choices := body["choices"]) is list
                 and len(choices) == 1
                 and type(choice := choices[0]) is part
-                and choice.index == 0
-                and not (choice.finish_reason or choice.__pydantic_extra__)
-                and type(delta := choice.delta) is inner
-                and not (delta.role or delta.tool_calls or delta.refusal or delta.function_call)
-                and type(text := delta.content) is str
+                and not choice.__pydantic_extra__
+                and not ((told := choice.__dict__)["index"] or told["finish_reason"])
+                and type(delta := told["delta"]) is inner
+                and delta.__pydantic_fields_set__ == _TEXT
                 and not delta.__pydantic_extra__
+                and type(text := delta.__dict__["content"]) is str
             ):
                 self._choices[0].content.append(text)
             else:
                 self._add(chunk)
+                whole, part, inner = self._kinds
 
     def _add(self, chunk: Any) -> None:
         body = fields(chunk)
