@@ -10,8 +10,9 @@ from ...jsontext import Json
 from .._mapping import dig, fields, items, plain
 
 _TOP = ("id", "model", "service_tier", "system_fingerprint", "usage", "error")
-_DELTA = ("role", "content", "tool_calls", "refusal", "function_call", "__pydantic_extra__")
-_TEXT = frozenset({"content"})
+_WHOLE = frozenset({"usage", "choices"})
+_CHOICE = frozenset({"index", "finish_reason", "delta"})
+_DELTA = frozenset({"role", "content", "tool_calls", "refusal", "function_call"})
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning", "transcript")
 
 
@@ -25,7 +26,8 @@ class Join:
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
-        self._kinds: tuple[Any, Any, Any] = (None, None, None)
+        self._plain: tuple[Any, Any, Any, Any] = (None, None, None, None)
+        """The classes of a typed chunk, its choice and its delta, and what takes the text of the first choice."""
 
     def add(self, chunks: Iterable[Any]) -> None:
         """Take the next chunks, the client's objects or plain JSON.
@@ -33,7 +35,7 @@ class Join:
         Nearly all have text for the first choice and nothing else. Those are looked at here, without a call: a stream's
         chunks are what an application has most of. By `__dict__`, as a model's attribute takes ten times as long.
         """
-        whole, part, inner = self._kinds
+        whole, part, inner, take = self._plain
         for chunk in chunks:
             if (
                 type(chunk) is whole
@@ -41,17 +43,17 @@ class Join:
                 and type(choices := body["choices"]) is list
                 and len(choices) == 1
                 and type(choice := choices[0]) is part
-                and not choice.__pydantic_extra__
+                # What a server adds to a choice (its usage, at the end) counts in the last chunk alone.
                 and not ((told := choice.__dict__)["index"] or told["finish_reason"])
                 and type(delta := told["delta"]) is inner
-                and delta.__pydantic_fields_set__ == _TEXT
-                and not delta.__pydantic_extra__
-                and type(text := delta.__dict__["content"]) is str
+                and not ((said := delta.__dict__)["role"] or said["tool_calls"] or said["refusal"])
+                and not (said["function_call"] or delta.__pydantic_extra__)
+                and type(text := said["content"]) is str
             ):
-                self._choices[0].content.append(text)
+                take(text)
             else:
                 self._add(chunk)
-                whole, part, inner = self._kinds
+                whole, part, inner, take = self._plain
 
     def _add(self, chunk: Any) -> None:
         body = fields(chunk)
@@ -63,7 +65,7 @@ class Join:
         for position, choice in enumerate(choices if isinstance(choices, (list, tuple)) else ()):
             self._add_choice(fields(choice), position)
         if 0 in self._choices and self._top.get("model") and hasattr(chunk, "__pydantic_extra__"):
-            self._kinds = _kinds(chunk) or self._kinds
+            self._plain = (*_kinds(chunk), self._choices[0].content.append)
 
     def body(self) -> dict[str, Json]:
         """Give the response so far."""
@@ -80,13 +82,17 @@ class Join:
         self._choices[index].add(choice)
 
 
-def _kinds(chunk: Any) -> tuple[Any, Any, Any] | None:
-    """Give the classes of a typed chunk, its choice and its delta; None unless they have what `add` looks at."""
+def _kinds(chunk: Any) -> tuple[Any, Any, Any]:
+    """Give the classes of a typed chunk, its choice and its delta; none unless they have what `add` looks at."""
     choices = fields(chunk).get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    delta = getattr(choice, "delta", None)
-    known = hasattr(choice, "finish_reason") and all(hasattr(delta, key) for key in _DELTA)
-    return (type(chunk), type(choice), type(delta)) if known and hasattr(chunk, "usage") else None
+    delta = fields(choice).get("delta")
+    known = _has(chunk, _WHOLE) and _has(choice, _CHOICE) and _has(delta, _DELTA)
+    return (type(chunk), type(choice), type(delta)) if known else (None, None, None)
+
+
+def _has(model: Any, keys: frozenset[str]) -> bool:
+    return hasattr(model, "__pydantic_extra__") and keys <= model.__dict__.keys()
 
 
 class _Choice:
