@@ -91,7 +91,7 @@ def test_a_package_of_the_applications_that_is_called_as_one_of_the_agents_sdk(
     (tmp_path / place / "agents" / "__init__.py").write_text("")
     (tmp_path / place / "agents" / "shop.py").write_text(CALLING)
     monkeypatch.syspath_prepend(tmp_path / place)
-    _source._kind.cache_clear()  # which of the two it is never changes in an application
+    _source._kinds.clear()  # which of the two it is never changes in an application
     try:
         shop = importlib.import_module("agents.shop")
         with sync_client(server.url) as client:
@@ -99,7 +99,7 @@ def test_a_package_of_the_applications_that_is_called_as_one_of_the_agents_sdk(
     finally:
         for name in ("agents", "agents.shop"):
             sys.modules.pop(name, None)
-        _source._kind.cache_clear()
+        _source._kinds.clear()
     assert (recorded.attributes["code.function.name"] == "agents.shop.buy") is is_the_applications
 
 

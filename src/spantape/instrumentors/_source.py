@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 from types import FrameType
 
 from .. import semconv
@@ -11,7 +10,8 @@ from ..content import Attributes
 
 BETWEEN, BEYOND, HERE = "between", "beyond", "here"
 
-_MOST_FRAMES = 200
+_FRAMES = range(200)
+_MOST_MODULES = 4096
 # Frames of these stand between the application and the call; a layer that the application uses is not who called.
 _BETWEEN = frozenset({
     *("spantape", "wrapt", "opentelemetry", "openai", "contextlib", "functools", "tenacity", "backoff"),
@@ -28,22 +28,34 @@ _BEYOND = frozenset({"anyio", "asyncio", "concurrent", "gevent", "threading", "t
 def caller(_: object = None) -> Attributes:
     """Give the innermost frame that is the application's; nothing where there is none."""
     frame: FrameType | None = sys._getframe(1)
-    for _ in range(_MOST_FRAMES):
+    kinds = _kinds  # an agent's calls have fifty frames above them
+    for _ in _FRAMES:
         if frame is None:
             break
-        kind = _kind(frame.f_globals.get("__name__"))
+        kind = kinds[frame.f_globals.get("__name__")]
         if kind is not BETWEEN:
             return _place(frame) if kind is HERE else {}
         frame = frame.f_back
     return {}
 
 
-@lru_cache(maxsize=4096)
-def _kind(module: object) -> str:
-    package = str(module).partition(".")[0]
+class _Kinds(dict[object, str]):
+    """Which kind each module is of."""
+
+    def __missing__(self, module: object) -> str:
+        if len(self) >= _MOST_MODULES:
+            self.clear()
+        kind = self[module] = _kind(str(module).partition(".")[0])
+        return kind
+
+
+def _kind(package: str) -> str:
     if package in _BETWEEN:
         return HERE if package in _COMMON_NAMES and not _is_installed(package) else BETWEEN
     return BEYOND if package in _BEYOND else HERE
+
+
+_kinds = _Kinds()
 
 
 def _is_installed(package: str) -> bool:

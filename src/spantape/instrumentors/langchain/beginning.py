@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 _MANAGERS = "langchain_core.callbacks"
@@ -14,6 +14,9 @@ GRAPHS = "langgraph.pregel"
 _LANGCHAIN = "langchain"
 _LAYERS = (_LANGCHAIN, "langgraph")
 _MOST_FRAMES = 12
+_MOST_CODES = 4096
+_codes: dict[int, tuple[CodeType, bool]] = {}
+"""Whether code has a variable of this name: Python makes a new tuple of all its names each time it is asked."""
 
 
 class Beginning:
@@ -60,11 +63,19 @@ def run_managers() -> Iterator[Any]:
     for _ in range(5 * _MOST_FRAMES):
         if frame is None:
             return
-        if "run_manager" in frame.f_code.co_varnames:
+        code = frame.f_code
+        known = _codes.get(id(code)) or _met(code)
+        if known[1]:
             manager = frame.f_locals.get("run_manager")
             if manager is not None:
                 yield manager
         frame = frame.f_back
+
+
+def _met(code: CodeType) -> tuple[CodeType, bool]:
+    if len(_codes) >= _MOST_CODES:
+        _codes.clear()
+    return _codes.setdefault(id(code), (code, "run_manager" in code.co_varnames))
 
 
 def _starter() -> FrameType | None:
