@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import jsontext, semconv
@@ -33,6 +32,7 @@ CONTENT = PARTS | {
 
 _MESSAGES = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES})
 _MOST_OF_ERROR = 10_000
+_MOST_NAMES = 1024
 _HIDDEN = "***"
 _BLOB = b'"type":"blob"'
 _NUMBERS = frozenset({int, float, bool})
@@ -78,10 +78,17 @@ def without_content(attributes: Mapping[str, Any]) -> Attributes:
     return {name: value for name, value in attributes.items() if not is_content(name)}
 
 
-@lru_cache(maxsize=1024)
-def _is_free(name: str) -> bool:
-    """Say whether an attribute may hold anything, and so is looked at."""
-    return name in _FILTERED or name in _NAMES or is_content(name) or _is_header(name)
+class _Free(dict[str, bool]):
+    """Whether an attribute may hold anything, and so is looked at: by its name."""
+
+    def __missing__(self, name: str) -> bool:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        free = self[name] = name in _FILTERED or name in _NAMES or is_content(name) or _is_header(name)
+        return free
+
+
+_free = _Free()
 
 
 @dataclass(frozen=True)
@@ -114,9 +121,10 @@ class ContentPolicy:
         """Give the attributes as they may be set: content as JSON text, or absent; `keys`, of requests, nowhere."""
         kept: Attributes = {}
         dropped: list[str] = []
+        free = _free
         for name, value in attributes.items():
             kind = type(value)
-            if (kind in _NUMBERS and name not in CONTENT) or (kind is str and value.isascii() and not _is_free(name)):
+            if (kind in _NUMBERS and name not in CONTENT) or (kind is str and not free[name] and value.isascii()):
                 kept[name] = value  # as most are
             elif value is not None:
                 dropped.append(name)
@@ -132,7 +140,7 @@ class ContentPolicy:
     def _kept(self, name: str, value: Any, keys: Collection[str]) -> Any:
         if name in _NAMES or _is_header(name):
             return _sound(_masked(self._masking_of(name), value, keys))
-        if not _is_free(name):
+        if not _free[name]:
             return _sound(value)
         if not self.capture and is_content(name):
             return None

@@ -50,17 +50,17 @@ def are_chats_counted_elsewhere() -> bool:
     return False
 
 
-def is_suppressed(client: object) -> bool:
-    """Say whether nobody is to tell a call that a client makes now.
+def is_suppressed(client: object, context: Context | None = None) -> bool:
+    """Say whether nobody is to tell a call that a client makes in a context, the current one if none is given.
 
     Logfire suppresses what is inside its own calls, so that HTTP requests make no spans; that is not meant for us.
     """
-    here = otel_context.get_current()
+    here = otel_context.get_current() if context is None else context
     if not here or not (here.get(_SUPPRESSED) or here.get(_SUPPRESSED_BEFORE)):  # a third of what OpenTelemetry takes
         return False
     with guard:
         if getattr(client, "_is_instrumented_by_logfire", False):
-            span = trace.get_current_span()
+            span = trace.get_current_span(here)
             return span.is_recording() and not _scope(span).startswith("logfire")
     return True
 

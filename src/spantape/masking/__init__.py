@@ -91,10 +91,11 @@ class Masking:
         """Say quickly that nothing can be found in a text or in JSON; False is no answer. `utf8` is the same text."""
         data = utf8 if utf8 is not None and 8 * len(utf8) <= 9 * len(text) else seen(text)
         for gate, letters, marks in self._marks:
-            if letters and not any(map(data.__contains__, letters)):
+            if (letters and not any(map(data.__contains__, letters))) or not (gate is None or gate(data)):
                 continue
-            if (gate is None or gate(data)) and any(rarest in data and has(data, mark) for rarest, mark in marks):
-                return False
+            for rarest, mark in marks:  # no generator: most texts are short
+                if rarest in data and has(data, mark):
+                    return False
         if not self._is_personal:
             return not has_ascii_escapes(data)
         return not (b"\\" in data and has_escapes(data)) and not is_wide(text)

@@ -141,7 +141,7 @@ class Handler(BaseCallbackHandler):
     def _begun(self, run_id: UUID, told: Mapping[str, Any], beginning: Beginning | None = None) -> Run | None:
         here = otel_context.get_current()
         parent = self.runs.parent(told.get("parent_run_id"), here)
-        if not self.active or is_suppressed(None) or self.runs.looks_away(parent):
+        if not self.active or is_suppressed(None, here) or self.runs.looks_away(parent):
             return None
         metadata: Mapping[str, Any] = told.get("metadata") or _NONE
         if parent is not None:

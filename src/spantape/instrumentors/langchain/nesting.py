@@ -47,9 +47,11 @@ class Nesting:
             result = theirs(config, *args, **kwargs)
             with guard:
                 run = runs.get(getattr(config.get("callbacks"), "parent_run_id", None))
-                context = run.inside() if run is not None else None
-                if context is not None:  # in a copy of the context, thrown away with what runs in it: never undone
-                    otel_context.attach(context)
+                if run is not None:
+                    here = otel_context.get_current()
+                    context = run.over(here)
+                    if context is not here:  # in a copy of it, thrown away with what runs in that: never undone
+                        otel_context.attach(context)
             return result
 
         return prepare

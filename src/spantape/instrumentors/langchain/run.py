@@ -97,10 +97,10 @@ class Run:
     def shown(self) -> Call | Step | None:
         """Give what shows the run, which is about to end."""
         self._around = _NOWHERE  # the run is in it: the two would wait for the garbage collector
-        if self.step is not None:
+        call = self.call if self.waiting is None else self.told()
+        if call is None:
             return self.step
-        call = self.told()
-        if call is not None and self.is_agent:
+        if self.is_agent:
             call.note(call.used)
         if isinstance(call, Held):
             call.let_go()
