@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,18 +38,21 @@ def surroundings() -> dict[str, str]:
 class Worker:
     """A process of one contender, in an empty folder of its own."""
 
-    def __init__(self, suite: str, name: str, python: Path, chunks: int) -> None:
+    under: Sequence[str] = ()
+    """The command that it runs under."""
+
+    def __init__(self, suite: str, name: str, python: Path, chunks: int, **variables: str) -> None:
         self.name = name
         self._suite = SUITES[suite]
         self._folder = tempfile.TemporaryDirectory()
         self._process = subprocess.Popen(
-            [str(python), str(HERE / "worker.py"), suite, name, str(chunks)],
+            [*self.under, str(python), str(HERE / "worker.py"), suite, name, str(chunks)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             cwd=self._folder.name,
-            env=surroundings(),
+            env={**surroundings(), **variables},
         )
 
     def __enter__(self) -> Worker:
@@ -59,6 +63,10 @@ class Worker:
     ) -> None:
         self._process.communicate()
         self._folder.cleanup()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def ask(self, do: str, **about: Any) -> dict[str, Any]:
         """Send one command, and wait for its answer."""

@@ -16,6 +16,14 @@ from suite import Suite
 MEGABYTE = 1 << 20
 
 
+@dataclass(frozen=True)
+class Unit:
+    """What is measured, and in what."""
+
+    says: str = "CPU"
+    sign: str = "µs"
+
+
 @dataclass
 class Found:
     """All that was measured; what was left out is missing."""
@@ -23,6 +31,7 @@ class Found:
     suite: Suite
     rounds: int
     chunks: int
+    unit: Unit = Unit()
     bare: dict[str, list[float]] = field(default_factory=dict)
     added: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -36,8 +45,8 @@ class Found:
 
 
 OURS = [  # who, what is said of it, the most allowed when the case has no say
-    ("spantape", "CPU added, against the official package's", None),
-    ("essential", "CPU added by essential spans only, against the official package's", None),
+    ("spantape", "{} added, against the official package's", None),
+    ("essential", "{} added by essential spans only, against the official package's", None),
     ("recording", "recorded to files, against the official package's span alone", 1.0),
 ]
 IDLE = [
@@ -60,7 +69,8 @@ def ratios(found: Found) -> Iterator[Target]:
         for what, case in found.suite.cases.items():
             ours, theirs = found.median(name, what), found.median("official", what)
             if ours is not None and theirs is not None:
-                yield Target(f"{capital(case.title)}: {says}", ours / theirs, most or case.most)
+                said = says.format(found.unit.says)
+                yield Target(f"{capital(case.title)}: {said}", ours / theirs, most or case.most)
 
 
 def least(found: Found) -> Iterator[Target]:
@@ -68,7 +78,8 @@ def least(found: Found) -> Iterator[Target]:
     ours = found.median("spantape", what)
     theirs = [value for peer in found.suite.peers if (value := found.median(peer, what)) is not None]
     if ours is not None and theirs:
-        yield Target(f"{capital(case.title)}: CPU added, against the cheapest peer's", ours / min(theirs), 1.0)
+        said = f"{capital(case.title)}: {found.unit.says} added, against the cheapest peer's"
+        yield Target(said, ours / min(theirs), 1.0)
 
 
 def capital(title: str) -> str:
@@ -98,7 +109,8 @@ def page(found: Found) -> str:
 
 def main_table(found: Found) -> str:
     cases = found.suite.cases
-    titles = " | ".join(f"{case.title}: CPU added, µs | × official" for case in cases.values())
+    unit = found.unit
+    titles = " | ".join(f"{case.title}: {unit.says} added, {unit.sign} | × official" for case in cases.values())
     lines = [f"| | {titles} |", f"| --- |{' ---: | ---: |' * len(cases)}"]
     for name, contender in found.suite.contenders.items():
         if all((name, what) in found.added for what in cases):
@@ -107,7 +119,7 @@ def main_table(found: Found) -> str:
             lines.append(f"| {contender.title} {version} | {' | '.join(cells)} |")
     if len(lines) == 2:
         return ""
-    took = ", ".join(f"{spread(found.bare[what])[0]:,.0f} µs for {case.title}" for what, case in cases.items())
+    took = ", ".join(f"{spread(found.bare[what])[0]:,.0f} {unit.sign} for {case.title}" for what, case in cases.items())
     return "\n".join([*lines, "", f"Bare, it takes {took}. In brackets: the quartiles of the rounds."])
 
 

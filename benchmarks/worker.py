@@ -74,6 +74,15 @@ class Bench:
         added = statistics.median(took[True]) - bare
         return {"bare": bare, "added": added + behind / watched * 1e6}
 
+    def repeat(self, what: str, times: int, *, on: bool) -> dict[str, Any]:
+        """Make so many calls, bare or watched, for somebody else to measure."""
+        gc.collect()
+        self.patch.flip(on=on)
+        for _ in range(times):
+            self.calls[on][what]()
+        self.flush()
+        return {}
+
     def check(self) -> dict[str, Any]:
         """Tell what of each case was exported, and what by the bare calls."""
         self.patch.flip(on=True)

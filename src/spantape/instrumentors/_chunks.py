@@ -19,7 +19,7 @@ class Chunks:
     __slots__ = ("_arrived", "_clock", "_count", "_join", "_most", "_times", "held", "room")
 
     def __init__(self, endpoint: Endpoint, clock: float, *, timed: bool) -> None:
-        self.held: list[Any] = []
+        self.held: list[Any] = []  # always this one: who puts chunks into it may keep it at hand
         self.room = 1  # the time of the first one is taken
         self._most = endpoint.held
         self._join = endpoint.join() if endpoint.join is not None else None
@@ -48,7 +48,8 @@ class Chunks:
 
     def fold(self) -> None:
         """Take from the chunks what the response is made of, and let go of them."""
-        chunks, self.held = self.held, []
+        chunks = self.held[:]
+        self.held.clear()
         self._count += len(chunks)
         if self._join is None:
             return

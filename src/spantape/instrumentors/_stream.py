@@ -52,10 +52,10 @@ def _watched(inner: Iterator[Any], call: Call, chunks: Chunks) -> Iterator[Any]:
     """Let the call see each chunk and the end: a generator, as the client's own, for nothing is cheaper."""
     # The client closes the response before its StopIteration or error gets here; that close is not the user's.
     call.pulling = True
+    held = chunks.held
     try:
         for chunk in inner:
             call.pulling = False
-            held = chunks.held
             held.append(chunk)
             if len(held) >= chunks.room:
                 chunks.full()
