@@ -1,0 +1,109 @@
+"""What spantape and its peers add to a call, a chunk, a chain, an agent: in instructions, as callgrind counts them.
+
+    make bench                                          # builds the environments; valgrind has to be there
+    python benchmarks/instructions.py --write docs/performance.md
+    python benchmarks/instructions.py --suite langchain --write docs/performance.md
+
+CPU time on a machine that others use varies by more than what is to be measured; the number of instructions does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import page
+import report
+from overhead import chosen
+from processes import Worker
+from suites import SUITES
+
+WARM = 12  # calls before those that are counted, for the interpreter to know the code
+THOUSAND = 1000
+UNIT = report.Unit("Instructions", "thousands")
+
+
+class Counted(Worker):
+    """A worker whose instructions are counted while it makes the calls that are measured, and at no other time."""
+
+    under = ("valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={os.devnull}")
+
+    def count(self, what: str, times: int) -> dict[str, float]:
+        """Give what a bare call takes, and what a watched one takes more."""
+        bare, watched = (self._count(what, times, on=on) / times / THOUSAND for on in (False, True))
+        return {"bare": bare, "added": watched - bare}
+
+    def _count(self, what: str, times: int, *, on: bool) -> int:
+        self.ask("repeat", what=what, times=WARM, on=on)
+        self._control("--instr=on")
+        self._control("--zero")
+        self.ask("repeat", what=what, times=times, on=on)
+        said = self._control("-e")
+        self._control("--instr=off")
+        words = map(str.split, said.splitlines())  # a line for each thread: Th 1  9,922,182
+        return sum(int(word[2].replace(",", "")) for word in words if word[:1] == ["Th"])
+
+    def _control(self, order: str) -> str:
+        command = ["callgrind_control", order, str(self.pid)]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--suite", choices=SUITES, default="openai", help="what is watched")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="how many processes of each, with hash seeds of their own"
+    )
+    parser.add_argument("--calls", type=int, default=8, help="how many calls in a round")
+    parser.add_argument("--streams", type=int, default=3, help="how many streams in a round")
+    parser.add_argument("--chunks", type=int, default=200, help="how many chunks in a stream")
+    parser.add_argument("--contenders", default="", help="who takes part, by commas, instead of all")
+    parser.add_argument("--environments", type=Path, default=Path(".bench"), help="the folder of environments")
+    parser.add_argument("--write", type=Path, help="put the tables into this page, between its two marks")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
+    return parser.parse_args()
+
+
+def measure(found: report.Found, pythons: Mapping[str, Path], times: Mapping[str, int], suite: str) -> None:
+    """Run all rounds, as many processes at a time as there are processors: each is counted by itself."""
+
+    def one(job: tuple[int, str]) -> tuple[str, dict[str, str], dict[str, dict[str, float]]]:
+        seed, name = job
+        with Counted(suite, name, pythons[name], found.chunks, PYTHONHASHSEED=str(seed)) as worker:
+            return name, worker.ask("versions"), {what: worker.count(what, times[what]) for what in found.suite.cases}
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, versions, counted in pool.map(one, itertools.product(range(found.rounds), pythons)):
+            print(f"\r{name:20}", end="", file=sys.stderr, flush=True)
+            found.versions[name] = versions
+            for what, count in counted.items():
+                per = found.chunks if what == "stream" else 1
+                found.bare.setdefault(what, []).append(count["bare"] / per)
+                found.added.setdefault((name, what), []).append(count["added"] / per)
+
+
+def main() -> int:
+    asked = options()
+    if shutil.which("callgrind_control") is None:
+        raise SystemExit("there is no callgrind_control; install valgrind")
+    suite = SUITES[asked.suite]
+    found = report.Found(suite, asked.rounds, asked.chunks, UNIT)
+    wanted = asked.contenders or ",".join(name for name, one in suite.contenders.items() if not one.idle)
+    times = dict.fromkeys(suite.cases, asked.calls) | {"stream": asked.streams}
+    measure(found, chosen(suite, wanted, asked.environments), times, asked.suite)
+    text = report.page(found)
+    print(text)
+    if asked.write:
+        page.put(asked.write, f"instructions of {asked.suite}", text)
+    return int(asked.check and not report.holds(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
