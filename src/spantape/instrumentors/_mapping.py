@@ -25,6 +25,7 @@ _MOST_MODELS = 1024
 _models: set[type] = set()
 """Classes of pydantic 2 that were met: a chunk is looked at in a microsecond, which asking the class would double."""
 _SCALARS = (str, int, float, bool, type(None))
+_PLAIN = frozenset(_SCALARS)
 _VALUES = (date, time, Decimal, UUID, Enum, set, frozenset)
 """What JSON has no word for, and says all the same."""
 
@@ -151,9 +152,13 @@ def plain(value: Any, depth: int = 32) -> Json:
     if isinstance(value, (list, tuple)):
         return [plain(item, depth - 1) for item in value]
     view = fields(value)
-    if view is not _EMPTY:
-        return {str(key): plain(item, depth - 1) for key, item in given(view).items()}
-    return mended(value) if isinstance(value, _VALUES) else None
+    if view is _EMPTY:
+        return mended(value) if isinstance(value, _VALUES) else None
+    return {
+        str(key): item if type(item) in _PLAIN else plain(item, depth - 1)
+        for key, item in view.items()
+        if type(item) in _PLAIN or type(item).__name__ not in _SENTINELS
+    }
 
 
 def given(body: Mapping[str, Any]) -> dict[str, Any]:
