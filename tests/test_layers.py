@@ -21,6 +21,7 @@ LAYERS: list[set[str]] = [
         "jsontext",
         "kinds",
         "masking",
+        "memo",
         "_version",
         "moments",
         "places",

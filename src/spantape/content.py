@@ -13,6 +13,7 @@ from .jsontext import Json, whole
 from .masking import Masking, keyed
 from .masking.detector import has
 from .masking.parameters import without_secrets
+from .memo import Memo
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -32,7 +33,6 @@ CONTENT = PARTS | {
 
 _MESSAGES = frozenset({semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES})
 _MOST_OF_ERROR = 10_000
-_MOST_NAMES = 1024
 _HIDDEN = "***"
 _BLOB = b'"type":"blob"'
 _NUMBERS = frozenset({int, float, bool})
@@ -78,17 +78,12 @@ def without_content(attributes: Mapping[str, Any]) -> Attributes:
     return {name: value for name, value in attributes.items() if not is_content(name)}
 
 
-class _Free(dict[str, bool]):
-    """Whether an attribute may hold anything, and so is looked at: by its name."""
-
-    def __missing__(self, name: str) -> bool:
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        free = self[name] = name in _FILTERED or name in _NAMES or is_content(name) or _is_header(name)
-        return free
+def _is_free(name: str) -> bool:
+    """Say whether an attribute may hold anything, and so is looked at."""
+    return name in _FILTERED or name in _NAMES or is_content(name) or _is_header(name)
 
 
-_free = _Free()
+_free = Memo(_is_free)
 
 
 @dataclass(frozen=True)

@@ -259,6 +259,17 @@ def test_keyboard_interrupt_in_the_middle(
     assert recorded.attributes["spantape.stream.end"] == "cancelled"
 
 
+def test_a_stream_that_is_read_while_an_error_is_handled(server: ScriptedServer, recorded: Recorded) -> None:
+    server.replies(stream(PIECES))
+    with sync_client(server.url) as client:
+        try:
+            raise LookupError
+        except LookupError:
+            list(begin(client))
+    assert recorded.attributes["spantape.stream.end"] == "completed"
+    assert recorded.span.status.status_code.name == "UNSET"
+
+
 def test_timeout(server: ScriptedServer, recorded: Recorded) -> None:
     hold = threading.Event()
     server.replies(stream(PIECES).but(hold=hold))

@@ -7,11 +7,11 @@ from types import FrameType
 
 from .. import semconv
 from ..content import Attributes
+from ..memo import Memo
 
 BETWEEN, BEYOND, HERE = "between", "beyond", "here"
 
 _FRAMES = range(200)
-_MOST_MODULES = 4096
 # Frames of these stand between the application and the call; a layer that the application uses is not who called.
 _BETWEEN = frozenset({
     *("spantape", "wrapt", "opentelemetry", "openai", "contextlib", "functools", "tenacity", "backoff"),
@@ -39,23 +39,14 @@ def caller(_: object = None) -> Attributes:
     return {}
 
 
-class _Kinds(dict[object, str]):
-    """Which kind each module is of."""
-
-    def __missing__(self, module: object) -> str:
-        if len(self) >= _MOST_MODULES:
-            self.clear()
-        kind = self[module] = _kind(str(module).partition(".")[0])
-        return kind
-
-
-def _kind(package: str) -> str:
+def _kind(module: object) -> str:
+    package = str(module).partition(".")[0]
     if package in _BETWEEN:
         return HERE if package in _COMMON_NAMES and not _is_installed(package) else BETWEEN
     return BEYOND if package in _BEYOND else HERE
 
 
-_kinds = _Kinds()
+_kinds = Memo(_kind)
 
 
 def _is_installed(package: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -61,11 +62,12 @@ def _watched(inner: Iterator[Any], call: Call, chunks: Chunks) -> Iterator[Any]:
                 chunks.full()
             yield chunk
             call.pulling = True
-    except BaseException as error:
-        if call.pulling:  # else it is ours that is closed
-            _stopped(call, error)
-        raise
-    _stopped(call, None)
+        call.pulling = False
+    finally:
+        if call.pulling:  # else it is this one that is closed
+            _stopped(call)
+    with guard:
+        call.end(COMPLETED)
 
 
 def _asynchronous(inner: AsyncIterator[Any], call: Call, chunks: Chunks) -> Watched:
@@ -91,9 +93,9 @@ class Watched:
         try:
             chunk = await self._inner.__anext__()
             call.pulling = False
-        except BaseException as error:
-            _stopped(call, error)
-            raise
+        finally:
+            if call.pulling:
+                _stopped(call)
         self._chunks.take(chunk)
         return chunk
 
@@ -118,10 +120,11 @@ def _is_hidden(call: Call, chunk: Any) -> bool:
     return False
 
 
-def _stopped(call: Call, error: BaseException | None) -> None:
-    """End the call by what its iterator has raised."""
+def _stopped(call: Call) -> None:
+    """End the call by what its iterator raises at this moment."""
     call.pulling = False
     with guard:
+        error = sys.exc_info()[1]
         if error is None or isinstance(error, StopAsyncIteration):
             call.end(COMPLETED)
         else:
