@@ -33,7 +33,7 @@ class Join:
         """Take the next chunks, the client's objects or plain JSON.
 
         Nearly all have text for the first choice and nothing else. Those are looked at here, without a call: a stream's
-        chunks are what an application has most of. By `__dict__`, as an attribute of a model takes several times as long.
+        chunks are what an application has most of. By `__dict__`, as a model's attribute takes several times as long.
         """
         whole, part, inner, take = self._plain
         for chunk in chunks:
