@@ -9,7 +9,6 @@ CPU time on a machine that others use varies by more than what is to be measured
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import shutil
@@ -19,9 +18,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import page
 import report
-from overhead import chosen
+from overhead import chosen, parser
 from processes import Worker
 from suites import SUITES
 
@@ -55,22 +53,6 @@ class Counted(Worker):
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--suite", choices=SUITES, default="openai", help="what is watched")
-    parser.add_argument(
-        "--rounds", type=int, default=5, help="how many processes of each, with hash seeds of their own"
-    )
-    parser.add_argument("--calls", type=int, default=8, help="how many calls in a round")
-    parser.add_argument("--streams", type=int, default=3, help="how many streams in a round")
-    parser.add_argument("--chunks", type=int, default=200, help="how many chunks in a stream")
-    parser.add_argument("--contenders", default="", help="who takes part, by commas, instead of all")
-    parser.add_argument("--environments", type=Path, default=Path(".bench"), help="the folder of environments")
-    parser.add_argument("--write", type=Path, help="put the tables into this page, between its two marks")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    return parser.parse_args()
-
-
 def measure(found: report.Found, pythons: Mapping[str, Path], times: Mapping[str, int], suite: str) -> None:
     """Run all rounds, as many processes at a time as there are processors: each is counted by itself."""
 
@@ -84,13 +66,11 @@ def measure(found: report.Found, pythons: Mapping[str, Path], times: Mapping[str
             print(f"\r{name:20}", end="", file=sys.stderr, flush=True)
             found.versions[name] = versions
             for what, count in counted.items():
-                per = found.chunks if what == "stream" else 1
-                found.bare.setdefault(what, []).append(count["bare"] / per)
-                found.added.setdefault((name, what), []).append(count["added"] / per)
+                found.add(name, what, count)
 
 
 def main() -> int:
-    asked = options()
+    asked = parser(__doc__, rounds=5, calls=8, streams=3).parse_args()
     if shutil.which("callgrind_control") is None:
         raise SystemExit("there is no callgrind_control; install valgrind")
     suite = SUITES[asked.suite]
@@ -98,11 +78,7 @@ def main() -> int:
     wanted = asked.contenders or ",".join(name for name, one in suite.contenders.items() if not one.idle)
     times = dict.fromkeys(suite.cases, asked.calls) | {"stream": asked.streams}
     measure(found, chosen(suite, wanted, asked.environments), times, asked.suite)
-    text = report.page(found)
-    print(text)
-    if asked.write:
-        page.put(asked.write, f"instructions of {asked.suite}", text)
-    return int(asked.check and not report.holds(found))
+    return report.tell(f"instructions of {asked.suite}", asked, found)
 
 
 if __name__ == "__main__":

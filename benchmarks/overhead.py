@@ -23,24 +23,27 @@ from suites import SUITES
 IDLE = ("short",)
 
 
+def parser(about: str | None, rounds: int, calls: int, streams: int) -> argparse.ArgumentParser:
+    """Give what reads the options of all that measures suites."""
+    made = page.options(about, rounds)
+    made.add_argument("--suite", choices=SUITES, default="openai", help="what is watched")
+    made.add_argument("--calls", type=int, default=calls, help="how many calls in a round")
+    made.add_argument("--streams", type=int, default=streams, help="how many streams in a round")
+    made.add_argument("--chunks", type=int, default=200, help="how many chunks in a stream")
+    made.add_argument("--contenders", default="", help="who takes part, by commas, instead of all; bare always does")
+    made.add_argument("--environments", type=Path, default=Path(".bench"), help="the folder of environments")
+    return made
+
+
 def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--suite", choices=SUITES, default="openai", help="what is watched")
-    parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--calls", type=int, default=48, help="how many calls in a round")
-    parser.add_argument("--streams", type=int, default=4, help="how many streams in a round")
-    parser.add_argument("--chunks", type=int, default=200, help="how many chunks in a stream")
-    parser.add_argument("--contenders", default="", help="who takes part, by commas, instead of all; bare always does")
-    parser.add_argument("--environments", type=Path, default=Path(".bench"), help="the folder of environments")
-    parser.add_argument("--here", action="store_true", help="measure in this Python instead of the environments")
-    parser.add_argument(
+    made = parser(__doc__, rounds=25, calls=48, streams=4)
+    made.add_argument("--here", action="store_true", help="measure in this Python instead of the environments")
+    made.add_argument(
         "--memory", type=int, nargs="?", const=-1, default=0, help="measure memory too, over so many calls in a row"
     )
-    parser.add_argument("--write", type=Path, help="put the tables into this page, between its two marks")
-    parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
-    asked = parser.parse_args()
+    asked = made.parse_args()
     if asked.memory and sys.platform == "win32":
-        parser.error("Python cannot tell the memory of a process on Windows; leave --memory out")
+        made.error("Python cannot tell the memory of a process on Windows; leave --memory out")
     return asked
 
 
@@ -64,10 +67,7 @@ def measure(workers: list[Worker], times: dict[str, int], found: report.Found) -
         start = number % len(workers)
         for worker in workers[start:] + workers[:start]:
             for what in IDLE if found.suite.contenders[worker.name].idle else found.suite.cases:
-                took = worker.ask("run", what=what, times=times[what])
-                per = found.chunks if what == "stream" else 1
-                found.bare.setdefault(what, []).append(took["bare"] / per)
-                found.added.setdefault((worker.name, what), []).append(took["added"] / per)
+                found.add(worker.name, what, worker.ask("run", what=what, times=times[what]))
         print(f"\rround {number + 1} of {found.rounds}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
 
@@ -94,11 +94,7 @@ def main() -> int:
         calls = suite.repeated if asked.memory < 0 else asked.memory
         with Worker(asked.suite, "recording", ours, chunks=3) as worker:
             found.memory = worker.ask("memory", calls=calls)
-    text = report.page(found)
-    print(text)
-    if asked.write:
-        page.put(asked.write, f"overhead of {asked.suite}", text)
-    return int(asked.check and not report.holds(found))
+    return report.tell(f"overhead of {asked.suite}", asked, found)
 
 
 if __name__ == "__main__":

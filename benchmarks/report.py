@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from page import Target, table
+from page import Target, put, table
 from processes import spread
 from suite import Suite
 
@@ -38,6 +39,12 @@ class Found:
     imports: list[float] = field(default_factory=list)
     memory: dict[str, int] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
+
+    def add(self, name: str, what: str, took: Mapping[str, float]) -> None:
+        """Take what a bare call took, and what a watched one took more."""
+        per = self.chunks if what == "stream" else 1
+        self.bare.setdefault(what, []).append(took["bare"] / per)
+        self.added.setdefault((name, what), []).append(took["added"] / per)
 
     def median(self, name: str, what: str) -> float | None:
         values = self.added.get((name, what))
@@ -99,6 +106,15 @@ def others(found: Found) -> Iterator[Target]:
     if found.memory:
         (early, before), (late, after) = found.memory.items()
         yield Target(f"Memory gained from call {early} to call {late}", (after - before) / MEGABYTE, 5.0, "MB")
+
+
+def tell(name: str, asked: argparse.Namespace, found: Found) -> int:
+    """Print everything, put it where it is asked for, and give the exit code."""
+    text = page(found)
+    print(text)
+    if asked.write:
+        put(asked.write, name, text)
+    return int(asked.check and not holds(found))
 
 
 def page(found: Found) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from contextlib import ExitStack
+from contextvars import ContextVar
 from typing import Any
 
-from contenders import SPANTAPE, Contender, Switch, by_instrumentor, essential
+from contenders import SPANTAPE, Contender, Flush, Switch, by_instrumentor, essential, provider_of, spans
 from suite import Calls, Case, Suite
 
 STEPS = 10
@@ -27,6 +30,64 @@ def openllmetry(exporter: Any) -> Switch:
     from opentelemetry.instrumentation.langchain import LangchainInstrumentor
 
     return by_instrumentor(LangchainInstrumentor(), exporter)
+
+
+def floor(exporter: Any) -> Switch:
+    """Answer each callback of a start or an end with a span of the SDK, with the attributes that spantape gives to such
+    a run, made before.
+    """
+    from langchain_core.callbacks import BaseCallbackHandler
+    from langchain_core.tracers.context import register_configure_hook
+    from opentelemetry import trace
+
+    made = recorded()
+    provider = provider_of(exporter)
+    tracer = provider.get_tracer("floor")
+
+    class Floor(BaseCallbackHandler):
+        run_inline = True
+
+        def __init__(self) -> None:
+            self.running: dict[Any, Any] = {}
+
+        def begin(self, kind: str, run_id: Any, parent_run_id: Any) -> None:
+            around, span = self.running.get(parent_run_id), made[kind]
+            context = trace.set_span_in_context(around) if around is not None else None
+            self.running[run_id] = tracer.start_span(span.name, context, span.kind)
+            self.running[run_id].set_attributes(span.attributes)
+
+        def on_chain_start(self, *_: Any, run_id: Any, parent_run_id: Any = None, **__: Any) -> None:
+            self.begin("step" if parent_run_id else "invoke_agent", run_id, parent_run_id)
+
+        def on_chat_model_start(self, *_: Any, run_id: Any, parent_run_id: Any = None, **__: Any) -> None:
+            self.begin("chat", run_id, parent_run_id)
+
+        def on_tool_start(self, *_: Any, run_id: Any, parent_run_id: Any = None, **__: Any) -> None:
+            self.begin("execute_tool", run_id, parent_run_id)
+
+        def on_chain_end(self, _: Any, *, run_id: Any, **__: Any) -> None:
+            self.running.pop(run_id).end()
+
+        on_llm_end = on_tool_end = on_chain_end
+
+    hook: ContextVar[Any] = ContextVar("floor", default=Floor())  # noqa: B039 - the same one in every thread
+
+    @contextlib.contextmanager
+    def switch() -> Iterator[Flush]:
+        register_configure_hook(hook, inheritable=True)
+        yield provider.force_flush
+
+    return switch
+
+
+def recorded() -> dict[str, Any]:
+    """Give the spans of an agent's run, as spantape records them, each by what it is of."""
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter: Any = InMemorySpanExporter()
+    with spans(exporter)(), ExitStack() as stack:
+        calls(stack, chunks=3)["agent"]()
+    return {one.attributes.get("gen_ai.operation.name", "step"): one for one in exporter.get_finished_spans()}
 
 
 def calls(stack: ExitStack, chunks: int) -> Calls:
@@ -88,6 +149,7 @@ LANGCHAIN = Suite(
         "spantape": SPANTAPE["spantape"],
         "essential": Contender("**spantape**, essential spans only", "spantape", "spantape", essential),
         "recording": SPANTAPE["recording"],
+        "floor": Contender("spans of the SDK, their attributes made before", "opentelemetry-sdk", "spantape", floor),
     },
     cases={
         "invoke": Case("a model's call", 0.5),
