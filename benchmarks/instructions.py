@@ -56,17 +56,19 @@ class Counted(Worker):
 def measure(found: report.Found, pythons: Mapping[str, Path], times: Mapping[str, int], suite: str) -> None:
     """Run all rounds, as many processes at a time as there are processors: each is counted by itself."""
 
-    def one(job: tuple[int, str]) -> tuple[str, dict[str, str], dict[str, dict[str, float]]]:
+    def one(job: tuple[int, str]) -> None:
         seed, name = job
         with Counted(suite, name, pythons[name], found.chunks, PYTHONHASHSEED=str(seed)) as worker:
-            return name, worker.ask("versions"), {what: worker.count(what, times[what]) for what in found.suite.cases}
+            if not seed:
+                found.doubts.extend(filter(None, [worker.doubt()]))
+            found.versions[name] = worker.ask("versions")
+            for what in found.suite.cases:
+                found.add(name, what, worker.count(what, times[what]))
+        print(".", end="", file=sys.stderr, flush=True)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, versions, counted in pool.map(one, itertools.product(range(found.rounds), pythons)):
-            print(f"\r{name:20}", end="", file=sys.stderr, flush=True)
-            found.versions[name] = versions
-            for what, count in counted.items():
-                found.add(name, what, count)
+        list(pool.map(one, itertools.product(range(found.rounds), pythons)))
+    print(file=sys.stderr)
 
 
 def main() -> int:

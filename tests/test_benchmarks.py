@@ -61,7 +61,7 @@ def openai(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def langchain(tmp_path_factory: pytest.TempPathFactory) -> Run:
     page = tmp_path_factory.mktemp("langchain") / "performance.md"
-    return measured("langchain", page, "--contenders", "bare,spantape,recording")
+    return measured("langchain", page, "--contenders", "bare,spantape,recording,floor")
 
 
 @pytest.fixture(params=COLUMNS)
@@ -204,6 +204,24 @@ def test_every_langchain_case_may_cost_half_of_the_official_packages(report: Any
         "An agent with a tool: CPU added, against the official package's": False,
         "A model's call: CPU added, against the cheapest peer's": False,
     }
+
+
+def test_what_is_counted_is_told_in_its_own_unit(report: Any, suites: Any) -> None:
+    found = report.Found(suites["openai"], rounds=1, chunks=10, unit=report.Unit("Instructions", "thousands"))
+    for name, added in (("official", 100.0), ("spantape", 40.0)):
+        found.versions[name] = {suites["openai"].contenders[name].distribution: "1.0"}
+        found.add(name, "chat", {"bare": 1000.0, "added": added})
+        found.add(name, "stream", {"bare": 1000.0, "added": added})
+    text = report.page(found)
+    assert "| a call: Instructions added, thousands | × official |" in text
+    assert "| A call: Instructions added, against the official package's | 0.4 × | 0.4 × | yes |" in text
+    assert "Bare, it takes 1,000 thousands for a call, 100 thousands for a chunk." in text
+
+
+def test_without_valgrind_it_is_said_what_to_do(tmp_path: Path) -> None:
+    command = [sys.executable, ROOT / "benchmarks" / "instructions.py"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": ""})
+    assert (done.returncode, "install valgrind" in done.stderr) == (1, True), done.stderr
 
 
 class Client:

@@ -81,12 +81,14 @@ def floor(exporter: Any) -> Switch:
 
 
 def recorded() -> dict[str, Any]:
-    """Give the spans of an agent's run, as spantape records them, each by what it is of."""
+    """Give spans as spantape records them, each by what it is of: those of an agent, and of the model alone."""
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     exporter: Any = InMemorySpanExporter()
     with spans(exporter)(), ExitStack() as stack:
-        calls(stack, chunks=3)["agent"]()
+        made = calls(stack, chunks=3)
+        made["agent"]()
+        made["invoke"]()
     return {one.attributes.get("gen_ai.operation.name", "step"): one for one in exporter.get_finished_spans()}
 
 
