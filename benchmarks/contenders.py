@@ -26,6 +26,7 @@ class Contender:
     environment: str
     prepare: Callable[[Any], Switch]
     idle: bool = False  # it is there, but is to do nothing
+    defers: bool = False  # how much it does depends on how quickly calls come
 
 
 def provider_of(exporter: Any, **settings: Any) -> Any:
@@ -120,7 +121,7 @@ def suppressed(exporter: Any) -> Switch:
 
 SPANTAPE = {
     "spantape": Contender("**spantape**, spans only", "spantape", "spantape", spans),
-    "recording": Contender("**spantape**, recording to files", "spantape", "spantape", recording),
+    "recording": Contender("**spantape**, recording to files", "spantape", "spantape", recording, defers=True),
     "unsampled": Contender("unsampled, recording off", "spantape", "spantape", unsampled, idle=True),
     "suppressed": Contender("`suppress_instrumentation`", "spantape", "spantape", suppressed, idle=True),
 }

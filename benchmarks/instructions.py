@@ -5,6 +5,7 @@
     python benchmarks/instructions.py --suite langchain --write docs/performance.md
 
 CPU time on a machine that others use varies by more than what is to be measured; the number of instructions does not.
+Who writes in the background takes no part: callgrind is fifty times slower, so each record would be a batch of its own.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def main() -> int:
         raise SystemExit("there is no callgrind_control; install valgrind")
     suite = SUITES[asked.suite]
     found = report.Found(suite, asked.rounds, asked.chunks, UNIT)
-    wanted = asked.contenders or ",".join(name for name, one in suite.contenders.items() if not one.idle)
+    wanted = asked.contenders or ",".join(
+        name for name, one in suite.contenders.items() if not (one.idle or one.defers)
+    )
     times = dict.fromkeys(suite.cases, asked.calls) | {"stream": asked.streams}
     measure(found, chosen(suite, wanted, asked.environments), times, asked.suite)
     return report.tell(f"instructions of {asked.suite}", asked, found)
