@@ -270,6 +270,20 @@ def test_a_stream_that_is_read_while_an_error_is_handled(server: ScriptedServer,
     assert recorded.span.status.status_code.name == "UNSET"
 
 
+@pytest.mark.parametrize("left", [True, False])
+def test_usage_on_the_choice_of_every_chunk(left: bool, server: ScriptedServer, recorded: Recorded) -> None:
+    chunks = [dict(chunk) for chunk in stream(["a", "b", "c", "d", "e"]).chunks or ()]
+    for place, chunk in enumerate(chunks[:-1], 1):
+        usage = {"prompt_tokens": 5, "completion_tokens": place}
+        chunk["choices"] = [{**chunk["choices"][0], "usage": usage}]
+    server.replies(stream([]).but(chunks=chunks))
+    with sync_client(server.url) as client, begin(client) as answer:
+        for place, _ in enumerate(answer, 1):
+            if left and place == 4:
+                break
+    assert recorded.attributes["gen_ai.usage.output_tokens"] == (4 if left else len(chunks) - 1)
+
+
 def test_timeout(server: ScriptedServer, recorded: Recorded) -> None:
     hold = threading.Event()
     server.replies(stream(PIECES).but(hold=hold))

@@ -43,7 +43,7 @@ class Join:
                 and type(choices := body["choices"]) is list
                 and len(choices) == 1
                 and type(choice := choices[0]) is part
-                # What a server adds to a choice (its usage, at the end) counts in the last chunk alone.
+                and not ((more := choice.__pydantic_extra__) and "usage" in more)
                 and not ((told := choice.__dict__)["index"] or told["finish_reason"])
                 and type(delta := told["delta"]) is inner
                 and not ((said := delta.__dict__)["role"] or said["tool_calls"] or said["refusal"])
