@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from genai_prices import Usage, calc_price
 from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelPrice, Tier, TieredPrices
+from genai_prices.types import ModelInfo, ModelPrice, Tier, TieredPrices
 
 import openai
 from programs import run
@@ -347,12 +347,13 @@ def test_a_service_tier_is_priced_or_has_no_price() -> None:
 
 def test_prices_may_change_with_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[datetime] = []
+    get_prices: Any = ModelInfo.get_prices
 
-    def calculated(*_: Any, genai_request_timestamp: datetime, **__: Any) -> Any:
-        asked.append(genai_request_timestamp)
-        return calc_price(Usage(input_tokens=1), "gpt-4o-mini", provider_id="openai")
+    def got(model: ModelInfo, at: datetime, *context: Any) -> Any:
+        asked.append(at)
+        return get_prices(model, at, *context)
 
-    monkeypatch.setattr("genai_prices.calc_price", calculated)
+    monkeypatch.setattr(ModelInfo, "get_prices", got)
     found = {semconv.PROVIDER: "openai", semconv.RESPONSE_MODEL: MINI} | usage(1, 1)
     book = PriceBook()
     for second in (0, 59, 60, 119.9):

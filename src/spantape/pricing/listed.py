@@ -73,21 +73,19 @@ def ladder(prices: Any, date: str | None = None) -> tuple[Rates, ...]:
 
 
 def _of(provider: str | None, asked: Asked) -> tuple[Rates, ...]:
-    from genai_prices import Usage, calc_price
+    from genai_prices.data_snapshot import get_snapshot
 
     at = datetime.fromtimestamp(asked.at, tz=timezone.utc)
-    priced = functools.partial(
-        calc_price, Usage(input_tokens=1), asked.model, provider_id=provider, genai_request_timestamp=at
-    )
     try:
-        found = priced()
+        _, model = get_snapshot().find_provider_model(asked.model, None, provider, None)
+        found = model.get_prices(at)
         if asked.tier is not None:
-            usual, found = found, priced(price_context={"service_tier": asked.tier})
-            if found.model_price == usual.model_price:
+            usual, found = found, model.get_prices(at, {"service_tier": asked.tier})
+            if found == usual:
                 return ()  # the usual price is what a tier that is not listed gets
-    except (LookupError, ValueError, TypeError):  # an unknown model; an older genai-prices, that knows no tiers
+    except (LookupError, TypeError):  # an unknown model; an older genai-prices, that knows no tiers
         return ()
-    return ladder(found.model_price, _date(found))
+    return ladder(found, _date(model.prices, found))
 
 
 def _tokens(prices: Any, size: int) -> dict[str, Decimal]:
@@ -103,10 +101,10 @@ def _rate(listed: Any, size: int) -> Decimal | None:
     return Decimal(max(reached, key=lambda step: int(step.start)).price if reached else listed.base)
 
 
-def _date(found: Any) -> str | None:
+def _date(versions: Any, found: Any) -> str | None:
     """Give the day from which a price holds, where the list knows it."""
-    versions = found.model.prices if isinstance(found.model.prices, list) else ()
-    starts = [getattr(one.constraint, "start_date", None) for one in versions if one.prices == found.model_price]
+    versions = versions if isinstance(versions, list) else ()
+    starts = [getattr(one.constraint, "start_date", None) for one in versions if one.prices == found]
     return next((start.isoformat() for start in starts if start is not None), None)
 
 
