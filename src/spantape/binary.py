@@ -61,8 +61,9 @@ def may_hold_binary(text: str) -> bool:
     """Say whether there may be a data URL or a long run of base64: looking for them takes far longer."""
     # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
     is_told = ";" in text and _BASE64.search(text) is not None
-    places = [at for at in range(960, len(text), 960) if text.find(" ", at, at + 64) < 0]
-    return is_told or any(map(_RUN.match, repeat(text), places))
+    places, ends = range(960, len(text), 960), range(1024, len(text) + 64, 960)
+    has_spaces = -1 not in map(text.find, repeat(" "), places, ends)
+    return is_told or (not has_spaces and any(map(_RUN.match, repeat(text), places)))
 
 
 def _unpacked(run: re.Match[str]) -> str:

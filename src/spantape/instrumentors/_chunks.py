@@ -43,8 +43,7 @@ class Chunks:
         else:  # each one is timed
             self._times.append(time.perf_counter() - self._clock)
         if len(self.held) >= self._most:
-            with guard:
-                self.fold()
+            self.fold()
 
     def fold(self) -> None:
         """Take from the chunks what the response is made of, and let go of them."""

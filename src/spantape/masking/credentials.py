@@ -142,7 +142,7 @@ CREDENTIALS = (
     ),
     Detector(
         "bearer",
-        r"earer(?<![A-Za-z0-9][Bb]earer)[ \t]{1,4}([A-Za-z0-9._~+/=-]{12,})",
+        r"earer(?<=[Bb]earer)(?<![A-Za-z0-9][Bb]earer)[ \t]{1,4}([A-Za-z0-9._~+/=-]{12,})",
         check=_has_digit,
         marks=("earer",),
     ),

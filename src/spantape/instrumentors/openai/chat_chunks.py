@@ -12,7 +12,7 @@ from .._mapping import dig, fields, items, plain
 _TOP = ("id", "model", "service_tier", "system_fingerprint", "usage", "error")
 _WHOLE = frozenset({"usage", "choices"})
 _CHOICE = frozenset({"index", "finish_reason", "delta"})
-_DELTA = frozenset({"role", "content", "tool_calls", "refusal", "function_call"})
+_TEXT_ALONE = frozenset({"content"})
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning", "transcript")
 
 
@@ -26,34 +26,41 @@ class Join:
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
-        self._plain: tuple[Any, Any, Any, Any] = (None, None, None, None)
-        """The classes of a typed chunk, its choice and its delta, and what takes the text of the first choice."""
+        self._usual: tuple[Any, Any, Any, Any] = (None, None, None, None)
+        """The classes of a typed chunk, its choice and its delta, and the first choice: as soon as they are known."""
 
     def add(self, chunks: Iterable[Any]) -> None:
         """Take the next chunks, the client's objects or plain JSON.
 
-        Nearly all have text for the first choice and nothing else. Those are looked at here, without a call: a stream's
-        chunks are what an application has most of. By `__dict__`, as a model's attribute takes several times as long.
+        Nearly all have something for the first choice and nothing else, mostly a text, which is taken without a call: a
+        stream's chunks are what an application has most of. By `__dict__`, as a model's attribute takes several times
+        as long.
         """
-        whole, part, inner, take = self._plain
+        whole, part, inner, first = self._usual
         for chunk in chunks:
             if (
-                type(chunk) is whole
-                and not (body := chunk.__dict__)["usage"]
-                and type(choices := body["choices"]) is list
-                and len(choices) == 1
-                and type(choice := choices[0]) is part
-                and not ((more := choice.__pydantic_extra__) and "usage" in more)
-                and not ((told := choice.__dict__)["index"] or told["finish_reason"])
-                and type(delta := told["delta"]) is inner
-                and not ((said := delta.__dict__)["role"] or said["tool_calls"] or said["refusal"])
-                and not (said["function_call"] or delta.__pydantic_extra__)
-                and type(text := said["content"]) is str
+                type(chunk) is not whole
+                or (body := chunk.__dict__)["usage"]
+                or type(choices := body["choices"]) is not list
+                or len(choices) != 1
+                or type(choice := choices[0]) is not part
+                or (told := choice.__dict__)["index"]
+                or told["finish_reason"]
+                or ((more := choice.__pydantic_extra__) and "usage" in more)
+                or type(delta := told["delta"]) is not inner
             ):
-                take(text)
-            else:
                 self._add(chunk)
-                whole, part, inner, take = self._plain
+                whole, part, inner, first = self._usual
+            elif (
+                delta.__pydantic_fields_set__ == _TEXT_ALONE
+                and type(text := delta.__dict__["content"]) is str
+                and not delta.__pydantic_extra__
+            ):
+                first.content.append(text)
+            elif "x_groq" in (chunk.__pydantic_extra__ or ()):
+                self._add(chunk)
+            else:
+                first.take(delta)
 
     def _add(self, chunk: Any) -> None:
         body = fields(chunk)
@@ -64,13 +71,13 @@ class Join:
         choices = body.get("choices")
         for position, choice in enumerate(choices if isinstance(choices, (list, tuple)) else ()):
             self._add_choice(fields(choice), position)
-        if 0 in self._choices and self._top.get("model") and hasattr(chunk, "__pydantic_extra__"):
-            self._plain = (*_kinds(chunk), self._choices[0].content.append)
+        if self._usual[0] is None and 0 in self._choices and self._top.get("model"):
+            self._usual = (*_kinds(chunk), self._choices[0])
 
     def body(self) -> dict[str, Json]:
-        """Give the response so far."""
+        """Give the response so far; what came whole, as usage, may be the client's object."""
         choices = [self._choices[index].body() for index in sorted(self._choices)]
-        return {**plain(self._top), "choices": choices}
+        return {**self._top, "choices": choices}
 
     def _add_choice(self, choice: Mapping[str, Any], position: int) -> None:
         if choice.get("usage"):
@@ -87,12 +94,12 @@ def _kinds(chunk: Any) -> tuple[Any, Any, Any]:
     choices = fields(chunk).get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     delta = fields(choice).get("delta")
-    known = _has(chunk, _WHOLE) and _has(choice, _CHOICE) and _has(delta, _DELTA)
+    known = _has(chunk, _WHOLE) and _has(choice, _CHOICE) and _has(delta, _TEXT_ALONE)
     return (type(chunk), type(choice), type(delta)) if known else (None, None, None)
 
 
 def _has(model: Any, keys: frozenset[str]) -> bool:
-    return hasattr(model, "__pydantic_extra__") and keys <= model.__dict__.keys()
+    return hasattr(model, "__pydantic_extra__") and keys.issubset(model.__dict__)
 
 
 class _Choice:
@@ -108,7 +115,11 @@ class _Choice:
 
     def add(self, choice: Mapping[str, Any]) -> None:
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
-        for key, piece in fields(choice.get("delta")).items():
+        self.take(choice.get("delta"))
+
+    def take(self, delta: Any) -> None:
+        """Take what a chunk adds to it."""
+        for key, piece in fields(delta).items():
             if piece:  # of a typed delta, all but one are None
                 self._take(key, piece)
 
