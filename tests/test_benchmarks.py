@@ -218,7 +218,7 @@ def test_what_is_counted_is_told_in_its_own_unit(report: Any, suites: Any) -> No
     assert "Bare, it takes 1,000 thousands for a call, 100 thousands for a chunk." in text
 
 
-def test_without_valgrind_it_is_said_what_to_do(tmp_path: Path) -> None:
+def test_without_valgrind_it_is_said_what_to_do() -> None:
     command = [sys.executable, ROOT / "benchmarks" / "instructions.py"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": ""})
     assert (done.returncode, "install valgrind" in done.stderr) == (1, True), done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import Any
@@ -36,13 +36,24 @@ def floor(exporter: Any) -> Switch:
     """Answer each callback of a start or an end with a span of the SDK, with the attributes that spantape gives to such
     a run, made before.
     """
-    from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.tracers.context import register_configure_hook
-    from opentelemetry import trace
 
-    made = recorded()
     provider = provider_of(exporter)
-    tracer = provider.get_tracer("floor")
+    handler = answering(provider.get_tracer("floor"), recorded())
+    hook: ContextVar[Any] = ContextVar("floor", default=handler)
+
+    @contextlib.contextmanager
+    def switch() -> Iterator[Flush]:
+        register_configure_hook(hook, inheritable=True)
+        yield provider.force_flush
+
+    return switch
+
+
+def answering(tracer: Any, made: Mapping[str, Any]) -> Any:
+    """Give the handler that starts and ends spans, each like the one of its kind that was made before."""
+    from langchain_core.callbacks import BaseCallbackHandler
+    from opentelemetry import trace
 
     class Floor(BaseCallbackHandler):
         run_inline = True
@@ -70,14 +81,7 @@ def floor(exporter: Any) -> Switch:
 
         on_llm_end = on_tool_end = on_chain_end
 
-    hook: ContextVar[Any] = ContextVar("floor", default=Floor())  # noqa: B039 - the same one in every thread
-
-    @contextlib.contextmanager
-    def switch() -> Iterator[Flush]:
-        register_configure_hook(hook, inheritable=True)
-        yield provider.force_flush
-
-    return switch
+    return Floor()
 
 
 def recorded() -> dict[str, Any]:

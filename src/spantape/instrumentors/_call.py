@@ -39,6 +39,8 @@ class Call:
     hides: Callable[[Any], bool] | None = None
     attempts = 0
     pulling = watched = is_listed = False
+    puller: Callable[[], Any] = staticmethod(lambda: None)
+    """Gives the generator that watches the stream, as long as there is one: a reference would keep the stream alive."""
     whose: Context | None = None
     """Where it began, if whatever goes on with its span is to belong there, too."""
     heir: Call | None = None

@@ -14,14 +14,17 @@ from ._endpoint import Endpoint
 
 
 class Chunks:
-    """The chunks of one call; who sees them puts them into `held`, and calls `full()` as soon as there are `room`."""
+    """The chunks of one call: each is taken when it comes; or put into `held`, which is said when there are `most`.
 
-    __slots__ = ("_arrived", "_clock", "_count", "_join", "_most", "_times", "held", "room")
+    Those whose time is of interest are taken: the first `timed`, or all (None).
+    """
+
+    __slots__ = ("_arrived", "_clock", "_count", "_join", "_times", "held", "most", "timed")
 
     def __init__(self, endpoint: Endpoint, clock: float, *, timed: bool) -> None:
         self.held: list[Any] = []  # always this one: who puts chunks into it may keep it at hand
-        self.room = 1  # the time of the first one is taken
-        self._most = endpoint.held
+        self.most = endpoint.held
+        self.timed = None if timed else 1
         self._join = endpoint.join() if endpoint.join is not None else None
         self._count = 0
         self._clock = clock
@@ -31,18 +34,15 @@ class Chunks:
     def take(self, chunk: Any) -> None:
         """Take a chunk."""
         self.held.append(chunk)
-        if len(self.held) >= self.room:
-            self.full()
-
-    def full(self) -> None:
-        """Take what has come: next to nothing is done while a chunk passes, and never more than a few are held."""
         if self._arrived is None:
             self._arrived = time.perf_counter()
-        if self._times is None:
-            self.room = self._most
-        else:  # each one is timed
+        if self._times is not None:
             self._times.append(time.perf_counter() - self._clock)
-        if len(self.held) >= self._most:
+        self.full()
+
+    def full(self) -> None:
+        """Take from the chunks what they say, when there are enough: next to nothing is done while one passes."""
+        if len(self.held) >= self.most:
             self.fold()
 
     def fold(self) -> None:

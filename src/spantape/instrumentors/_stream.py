@@ -7,7 +7,7 @@ import sys
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from itertools import filterfalse
+from itertools import filterfalse, islice
 from typing import Any
 
 import wrapt
@@ -46,25 +46,23 @@ def _abandon(call: Call) -> None:
 
 def _sync(inner: Iterator[Any], call: Call, chunks: Chunks) -> Iterator[Any]:
     watched = _watched(inner, call, chunks)
+    call.puller = weakref.ref(watched)
     return watched if call.hides is None else filterfalse(partial(_is_hidden, call), watched)
 
 
 def _watched(inner: Iterator[Any], call: Call, chunks: Chunks) -> Iterator[Any]:
-    """Let the call see each chunk and the end: a generator, as the client's own, for nothing is cheaper."""
-    # The client closes the response before its StopIteration or error gets here; that close is not the user's.
-    call.pulling = True
-    held = chunks.held
+    """Let the call see each chunk and the end: a generator, as the client's own, that sleeps while most chunks pass."""
+    held, most, ended = chunks.held, chunks.most, False
     try:
-        for chunk in inner:
-            call.pulling = False
-            held.append(chunk)
-            if len(held) >= chunks.room:
-                chunks.full()
-            yield chunk
-            call.pulling = True
-        call.pulling = False
+        yield from filterfalse(chunks.take, islice(inner, chunks.timed))
+        passing = filterfalse(held.append, inner)  # which gives all: `append` returns None
+        while not ended:
+            yield from islice(passing, most - len(held))
+            ended = len(held) < most
+            chunks.full()
     finally:
-        if call.pulling:  # else it is this one that is closed
+        error = sys.exc_info()[1]
+        if not ended and not isinstance(error, GeneratorExit):  # else it is this one that is closed
             _stopped(call)
     with guard:
         call.end(COMPLETED)
@@ -120,6 +118,12 @@ def _is_hidden(call: Call, chunk: Any) -> bool:
     return False
 
 
+def _is_pulled(call: Call) -> bool:
+    """Say whether the next chunk is being asked for: it is the client that closes meanwhile, before its last word."""
+    watched = call.puller()
+    return call.pulling or (watched is not None and watched.gi_running)
+
+
 def _stopped(call: Call) -> None:
     """End the call by what its iterator raises at this moment."""
     call.pulling = False
@@ -164,9 +168,9 @@ class WatchedBytes(wrapt.ObjectProxy):  # type: ignore[misc,type-arg,unused-igno
             self._self_closed()
 
     def _self_closed(self) -> None:
-        if self._self_call.pulling:
-            return
         with guard:
+            if _is_pulled(self._self_call):
+                return
             complete = self._self_tee is not None and self._self_tee.tell()
             self._self_call.end(COMPLETED if complete else CLOSED)
 

@@ -102,7 +102,7 @@ class Runs:
                 self.end(run, ABANDONED)
 
     def _finish(self, run: Run, how: str | None, error: BaseException | None) -> None:
-        for child in list(run.children) if run.children else ():
+        for child in list(run.children):
             self.end(child, ABANDONED, error)  # nobody has told us of its end
         if run.parent is not None:
             run.parent.children.pop(run, None)
