@@ -16,6 +16,7 @@ import pytest
 from openai_ways import BODY, USAGE, async_client, delta, helper, sync_client
 
 import openai
+import spantape
 from recorded import Recorded
 from spantape.testing import ScriptedServer, stream
 
@@ -268,6 +269,20 @@ def test_a_stream_that_is_read_while_an_error_is_handled(server: ScriptedServer,
             list(begin(client))
     assert recorded.attributes["spantape.stream.end"] == "completed"
     assert recorded.span.status.status_code.name == "UNSET"
+
+
+@pytest.mark.parametrize("place", [0, 1, 5, 15, 16, 17, 31, 39])
+def test_a_stream_goes_on_when_the_recording_stops(place: int, server: ScriptedServer, recorded: Recorded) -> None:
+    words = [f"{number} " for number in range(40)]
+    server.replies(stream(words))
+    with sync_client(server.url) as client:
+        said = []
+        for number, chunk in enumerate(begin(client)):
+            if number == place:
+                spantape.uninstrument()
+            said += [choice.delta.content for choice in chunk.choices if choice.delta.content]
+    assert said == words
+    assert recorded.attributes["spantape.stream.chunks"] == place + 1
 
 
 @pytest.mark.parametrize("left", [True, False])

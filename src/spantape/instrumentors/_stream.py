@@ -52,14 +52,15 @@ def _sync(inner: Iterator[Any], call: Call, chunks: Chunks) -> Iterator[Any]:
 
 def _watched(inner: Iterator[Any], call: Call, chunks: Chunks) -> Iterator[Any]:
     """Let the call see each chunk and the end: a generator, as the client's own, that sleeps while most chunks pass."""
-    held, most, ended = chunks.held, chunks.most, False
+    ended = False
     try:
         yield from filterfalse(chunks.take, islice(inner, chunks.timed))
-        passing = filterfalse(held.append, inner)  # which gives all: `append` returns None
-        while not ended:
-            yield from islice(passing, most - len(held))
-            ended = len(held) < most
+        passing = filterfalse(chunks.held.append, inner)  # which gives all: `append` returns None
+        for chunk in passing:
+            yield chunk
+            yield from islice(passing, chunks.most - 1)
             chunks.full()
+        ended = True
     finally:
         error = sys.exc_info()[1]
         if not ended and not isinstance(error, GeneratorExit):  # else it is this one that is closed
