@@ -14,9 +14,10 @@ from ._endpoint import Endpoint
 
 
 class Chunks:
-    """The chunks of one call: each is taken when it comes; or put into `held`, which is said when there are `most`.
+    """The chunks of one call.
 
-    Those whose time is of interest are taken: the first `timed`, or all (None).
+    The first `timed` of them (None: all) are taken one by one, for the moment when they come; the others may be put into
+    `held`, if `full` is called for about every `most` of them.
     """
 
     __slots__ = ("_arrived", "_clock", "_count", "_join", "_times", "held", "most", "timed")
