@@ -16,8 +16,8 @@ from ._endpoint import Endpoint
 class Chunks:
     """The chunks of one call.
 
-    The first `timed` of them (None: all) are taken one by one, for the moment when they come; the others may be put into
-    `held`, if `full` is called for about every `most` of them.
+    The first `timed` of them (None: all) are taken one by one, for the moment when they come; the others may be put
+    into `held`, if `full` is called for about every `most` of them.
     """
 
     __slots__ = ("_arrived", "_clock", "_count", "_join", "_times", "held", "most", "timed")
