@@ -62,8 +62,8 @@ def may_hold_binary(text: str) -> bool:
     # Every run of 1024 has 64 of its characters at one of these places, and looking there costs next to nothing.
     is_told = ";" in text and _BASE64.search(text) is not None
     places, ends = range(960, len(text), 960), range(1024, len(text) + 64, 960)
-    has_spaces = -1 not in map(text.find, repeat(" "), places, ends)
-    return is_told or (not has_spaces and any(map(_RUN.match, repeat(text), places)))
+    lacks_space = -1 in map(text.find, repeat(" "), places, ends)
+    return is_told or (lacks_space and any(map(_RUN.match, repeat(text), places)))
 
 
 def _unpacked(run: re.Match[str]) -> str:

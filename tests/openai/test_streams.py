@@ -285,6 +285,22 @@ def test_a_stream_goes_on_when_the_recording_stops(place: int, server: ScriptedS
     assert recorded.attributes["spantape.stream.chunks"] == place + 1
 
 
+def test_a_stream_that_cannot_be_folded(
+    server: ScriptedServer, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("ours")
+
+    monkeypatch.setenv("SPANTAPE_GUARD_RAISES", "0")
+    monkeypatch.setattr("spantape.instrumentors._chunks.Chunks.fold", broken)
+    words = [f"{number} " for number in range(40)]
+    server.replies(stream(words))
+    with sync_client(server.url) as client:
+        said = [choice.delta.content for chunk in begin(client) for choice in chunk.choices if choice.delta.content]
+    assert said == words
+    assert recorded.attributes["spantape.stream.end"] == "completed"
+
+
 @pytest.mark.parametrize("left", [True, False])
 def test_usage_on_the_choice_of_every_chunk(left: bool, server: ScriptedServer, recorded: Recorded) -> None:
     chunks = [dict(chunk) for chunk in stream(["a", "b", "c", "d", "e"]).chunks or ()]

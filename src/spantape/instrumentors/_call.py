@@ -179,7 +179,8 @@ class Call:
             in_flight.discard(self)
             self.whose = None  # the call before may be in it, with the one before that
         if self.chunks is not None:
-            self.chunks.fold()
+            with guard:
+                self.chunks.fold()
         if self.is_told:
             with guard:
                 self._conclude(how, error, time.perf_counter() - self._clock)

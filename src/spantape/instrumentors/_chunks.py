@@ -44,7 +44,8 @@ class Chunks:
     def full(self) -> None:
         """Take from the chunks what they say, when there are enough: next to nothing is done while one passes."""
         if len(self.held) >= self.most:
-            self.fold()
+            with guard:
+                self.fold()
 
     def fold(self) -> None:
         """Take from the chunks what the response is made of, and let go of them."""
